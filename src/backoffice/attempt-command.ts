@@ -1,0 +1,85 @@
+/** One attempt of a hook that is a shell command. */
+
+import { settingMillis } from "../core/settings.ts";
+import { substitute } from "../core/substitute.ts";
+import type { Millis } from "../core/units.ts";
+import { type Outcome, runAttempt } from "../process/hook-process.ts";
+import { writeAsHolder } from "../store/lease.ts";
+import { type AttemptEnd, noteProcess } from "../store/run.ts";
+import { auxiliaryPath, removeAuxiliary, writeAuxiliary } from "./auxiliary.ts";
+import { hookInput, hookVariables } from "./hook-input.ts";
+import { runName, type Trial } from "./trial.ts";
+
+/** Bytes of output kept from the start and from the end of an attempt. */
+export const KEPT_OUTPUT = 32 * 1024;
+
+/** A process that runs this long is noted in the database, so that a later holder can end it. Shorter ones are spared
+ *  the write: they are found by their run id in the environment. */
+const NOTE_AFTER = 50;
+
+export async function attemptCommand(trial: Trial, command: string): Promise<AttemptEnd> {
+  const { ctx, row, run, hook, material, number, note, signal } = trial;
+  const substituted = substitute(command);
+  if (!substituted.ok) return notStarted(substituted.reason);
+  const id = runName(run);
+  const auxiliary = auxiliaryPath(ctx.layout.auxiliary, id);
+  let noteTimer: NodeJS.Timeout | undefined;
+  try {
+    writeAuxiliary(auxiliary, { run: id, attempt: number, hook, row }, material);
+    const listing = new AbortController();
+    const outcome = await runAttempt({
+      command: substituted.command,
+      cwd: row.path,
+      env: hookVariables(ctx.layout, hook, row, material, { id, attempt: number, auxiliary }),
+      stdin: hookInput(ctx.open(row), hook, material, note, listing.signal),
+      timeout: hook.timeout ?? settingMillis(ctx.settings, "timeout"),
+      grace: settingMillis(ctx.settings, "grace"),
+      drain: settingMillis(ctx.settings, "drain"),
+      keep: KEPT_OUTPUT,
+      signal,
+      onStart: (identity) => {
+        const values = { run: run.id, number, ...identity };
+        noteTimer = setTimeout(() => {
+          try {
+            writeAsHolder(ctx.db, trial.token, () => noteProcess(ctx.db, values));
+          } catch {} // the lease is lost or the database busy: finishing the attempt will tell
+        }, NOTE_AFTER);
+      },
+    });
+    listing.abort();
+    return toEnd(outcome);
+  } finally {
+    clearTimeout(noteTimer);
+    removeAuxiliary(auxiliary);
+  }
+}
+
+const notStarted = (detail: string): AttemptEnd => ({
+  outcome: "not-started",
+  exitCode: null,
+  detail,
+  took: 0 as Millis,
+  survivors: 0,
+  outputHead: null,
+  outputTail: null,
+  outputBytes: 0,
+});
+
+function toEnd({ end, output, survivors, tookMs }: Outcome): AttemptEnd {
+  return {
+    outcome: end.kind,
+    exitCode: end.kind === "exit" ? end.code : null,
+    detail: detailOf(end),
+    took: Math.round(tookMs) as Millis,
+    survivors,
+    outputHead: output.bytes === 0 ? null : output.head,
+    outputTail: output.tail.length === 0 ? null : output.tail,
+    outputBytes: output.bytes,
+  };
+}
+
+function detailOf(end: Outcome["end"]): string | null {
+  if (end.kind === "signal") return end.signal;
+  if (end.kind === "not-started") return end.code;
+  return end.kind === "stdin-failed" ? end.message : null;
+}

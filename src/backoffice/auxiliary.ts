@@ -1,0 +1,47 @@
+/**
+ * The auxiliary file of an after-receive run (`%A`): JSON with the receipts of the batch. One file per run, 0600, made
+ * anew for each attempt and removed when the run ends. Run and attempt stand on its first line, so that a repeat can be
+ * told from the first even by `head -1`.
+ */
+import { closeSync, openSync, rmSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import type { Hook } from "../core/hook.ts";
+import type { RepositoryRow } from "../store/repository.ts";
+import { type Material, showReceipt } from "./material.ts";
+
+export const auxiliaryPath = (folder: string, run: string): string => join(folder, `${run}.json`);
+
+/** Writes the file and returns its path. Receipts are written one by one: a batch may hold more than fits a string. */
+export function writeAuxiliary(
+  path: string,
+  about: { run: string; attempt: number; hook: Hook; row: RepositoryRow },
+  material: Material,
+): void {
+  rmSync(path, { force: true });
+  const file = openSync(path, "wx", 0o600);
+  try {
+    const { hook, row } = about;
+    writeSync(file, `{"run": ${JSON.stringify(about.run)}, "attempt": ${about.attempt},\n`);
+    const { batch } = material;
+    const head = {
+      hook: { id: hook.id, name: hook.name, type: hook.type },
+      repository: { name: row.name, path: row.path, kind: row.kind },
+      batch: { id: batch.id, base: batch.base, upto: batch.upto, cutAt: new Date(batch.cutAt) },
+      leftOut: {
+        count: material.leftOut.length,
+        reason: "older than the window",
+        receipts: material.leftOut.map(dated),
+      },
+    };
+    writeSync(file, `${JSON.stringify(head).slice(1, -1)},\n"receipts": [`);
+    for (const [index, receipt] of material.receipts.entries())
+      writeSync(file, `${index === 0 ? "\n" : ",\n"}${JSON.stringify(showReceipt(receipt))}`);
+    writeSync(file, "\n]}\n");
+  } finally {
+    closeSync(file);
+  }
+}
+
+const dated = ({ id, at }: Material["leftOut"][number]) => ({ rcvid: id, at: new Date(at) });
+
+export const removeAuxiliary = (path: string): void => rmSync(path, { force: true });

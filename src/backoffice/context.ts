@@ -1,0 +1,58 @@
+/** What the parts of the backoffice share about one home. */
+import type { Hook } from "../core/hook.ts";
+import type { Layout } from "../core/layout.ts";
+import type { Settings } from "../core/settings.ts";
+import type { Instant, RepositoryId } from "../core/units.ts";
+import type { Spooled } from "../spool/drain.ts";
+import type { Database } from "../store/database.ts";
+import type { RepositoryRow } from "../store/repository.ts";
+import type { Repository } from "../vcs/repository.ts";
+import type { Bell } from "./bell.ts";
+import type { HookFunction } from "./function-hook.ts";
+
+/** One line about what the backoffice does. `debug` lines are shown only when asked for. */
+export type Log = (level: "info" | "debug" | "error", message: string) => void;
+
+/** Progress of a pass, for a terminal: repositories looked at, or artifacts listed so far. */
+export type Progress = (what: { repositories: number; of: number } | { artifacts: number; run: string }) => void;
+
+export type HomeContext = {
+  readonly layout: Layout;
+  readonly db: Database;
+  readonly settings: Settings;
+  readonly incarnation: string;
+  /** Owner of the home. */
+  readonly uid: number;
+  /** Function hooks that this process supplies, by the hook's name. */
+  readonly functions: ReadonlyMap<string, HookFunction>;
+  readonly bell: Bell;
+  readonly log: Log;
+  readonly progress: Progress;
+  readonly open: (row: RepositoryRow) => Repository;
+  readonly memory: Memory;
+};
+
+/** What a process remembers of a home between its looks. Losing it costs time, never a receipt. */
+export type Memory = {
+  /** Entries read but not on a receipt yet, by name. */
+  readonly spooled: Map<string, Spooled>;
+  /** Since when (monotonic ms) a ref of a repository has been unsettled without being moved. */
+  readonly unsettled: Map<RepositoryId, Map<string, number>>;
+  /** Names of the entries that the last look saw: one that is not among them is news. */
+  seen: ReadonlySet<string>;
+  /** Repositories to be looked at again whatever their fingerprint says. */
+  readonly lookAgain: Set<RepositoryId>;
+};
+
+export const emptyMemory = (): Memory => ({
+  spooled: new Map(),
+  unsettled: new Map(),
+  seen: new Set(),
+  lookAgain: new Set(),
+});
+
+export const now = (): Instant => Date.now() as Instant;
+
+/** How a hook is named in logs and reasons: "1 (ci)". */
+export const hookLabel = (hook: Pick<Hook, "id" | "name">): string =>
+  hook.name === null ? String(hook.id) : `${hook.id} (${hook.name})`;

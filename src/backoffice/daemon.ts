@@ -1,0 +1,147 @@
+/**
+ * Serving a home: passes, and sleeping between them.
+ *
+ * Three things wake it. The spool: a shim writes an entry, the kernel tells (inotify), a pass begins within a
+ * millisecond and looks only at the repositories that entries name. The poll, every few seconds: what no shim tells of
+ * is seen by the refs' fingerprints, a handful of stats per repository and nothing else. And every `min` seconds
+ * everything is read, whatever fingerprints say. What is due at a known time (a retry, the end of an embargo) wakes it
+ * then. A command that changed something (a hook was enabled, a run is to be replayed) rings by a file in the spool.
+ *
+ * An idle home costs no lease and, after a minute, no open database. An error of one home (disk full, database locked)
+ * is logged and tried again later; it ends neither this loop nor that of another home.
+ */
+import { existsSync, type FSWatcher, rmSync, watch } from "node:fs";
+import { join } from "node:path";
+import { GatepostError } from "../core/errors.ts";
+import type { Layout } from "../core/layout.ts";
+import type { Millis } from "../core/units.ts";
+import { entryNames } from "../spool/drain.ts";
+import { closeDatabase } from "../store/database.ts";
+import { listRepositories, type RepositoryRow } from "../store/repository.ts";
+import type { Repository } from "../vcs/repository.ts";
+import type { Bell } from "./bell.ts";
+import { type HomeContext, type Log, now } from "./context.ts";
+import type { Reach } from "./look.ts";
+import { type Passed, pass } from "./pass.ts";
+import { announce, withdraw } from "./presence.ts";
+
+export type ServeOptions = {
+  layout: Layout;
+  bell: Bell;
+  log: Log;
+  /** Opens the home anew: settings and hooks are read then. */
+  open: () => HomeContext;
+  /** How often fingerprints are compared. */
+  poll: Millis;
+  /** How often everything is read whatever fingerprints say. */
+  min: Millis;
+  jobs: number;
+  signal: AbortSignal;
+  onPass: (passed: Passed, took: number) => void;
+};
+
+/** A database that nothing used for this long is closed. */
+const IDLE_OPEN = 60_000;
+
+/** The file by which a command rings a daemon. */
+export const ringFile = (layout: Layout): string => join(layout.spool, "ring");
+
+export async function serveHome(options: ServeOptions): Promise<void> {
+  const { layout, bell, signal } = options;
+  const watcher = watchSpool(layout, bell);
+  const state: State = { ctx: null, idle: [], usedAt: 0, fullAt: Number.NEGATIVE_INFINITY, pollAt: 0, dueAt: null };
+  try {
+    let reach: Reach | null = "changed";
+    while (!signal.aborted) {
+      announce(layout);
+      if (reach !== null) await onePass(options, state, reach);
+      closeIdle(state);
+      await bell.wait(sleepFor(state), signal);
+      reach = signal.aborted ? null : whatToDo(options, state);
+    }
+  } finally {
+    watcher?.close();
+    withdraw(layout);
+    if (state.ctx !== null) closeDatabase(state.ctx.db);
+  }
+}
+
+type State = {
+  ctx: HomeContext | null;
+  /** The repositories as of the last pass, for the poll. */
+  idle: readonly { row: RepositoryRow; repository: Repository }[];
+  usedAt: number;
+  fullAt: number;
+  pollAt: number;
+  /** When the next pass is due by itself (wall clock). */
+  dueAt: number | null;
+};
+
+function watchSpool(layout: Layout, bell: Bell): FSWatcher | null {
+  try {
+    const watcher = watch(layout.spool, () => bell.ring());
+    watcher.on("error", () => {}); // out of watches, or the folder went away: the poll goes on
+    return watcher;
+  } catch {
+    return null;
+  }
+}
+
+async function onePass(options: ServeOptions, state: State, reach: Reach): Promise<void> {
+  const { layout, bell, log, jobs, signal } = options;
+  const began = performance.now();
+  try {
+    rmSync(ringFile(layout), { force: true });
+    const ctx = state.ctx ?? options.open();
+    state.ctx = ctx;
+    const everything = began - state.fullAt >= options.min;
+    const passed = await pass(ctx, { reach: everything ? "everything" : reach, stay: false, jobs, signal });
+    if (passed.heldBy !== null) state.dueAt = now() + 1000;
+    else {
+      if (everything) state.fullAt = began;
+      state.dueAt = passed.dueAt;
+    }
+    state.idle = listRepositories(ctx.db).map((row) => ({ row, repository: ctx.open(row) }));
+    state.usedAt = performance.now();
+    options.onPass(passed, performance.now() - began);
+  } catch (error) {
+    if (!(error instanceof GatepostError)) throw error;
+    log("error", `${error.message}${error.hint === null ? "" : ` ${error.hint}`}`);
+    if (state.ctx !== null) closeDatabase(state.ctx.db);
+    state.ctx = null;
+    state.dueAt = now() + (error.code === "GP_BUSY" || error.code === "GP_LEASE_LOST" ? 1000 : 15_000);
+    bell.ring();
+    await bell.wait(0, signal); // what rang during the failure waits for the retry
+  }
+  state.pollAt = performance.now() + options.poll;
+}
+
+/** Whether a pass is called for, and how far it must reach; null when there is nothing to do. */
+function whatToDo(options: ServeOptions, state: State): Reach | null {
+  if (existsSync(ringFile(options.layout))) return "changed";
+  if (entryNames(options.layout.spool).length > 0) return "spool";
+  if (state.dueAt !== null && state.dueAt <= now()) return "spool";
+  if (performance.now() < state.pollAt) return null;
+  state.pollAt = performance.now() + options.poll;
+  if (performance.now() - state.fullAt >= options.min) return "everything";
+  return refsMoved(state) ? "changed" : null;
+}
+
+/** The idle cycle: nothing but stats. */
+function refsMoved(state: State): boolean {
+  const at = Date.now();
+  return state.idle.some(
+    ({ row, repository }) => row.parked === null && repository.fingerprint(row.fingerprint, at).changed,
+  );
+}
+
+function sleepFor(state: State): number {
+  const untilPoll = state.pollAt - performance.now();
+  return Math.max(0, state.dueAt === null ? untilPoll : Math.min(untilPoll, state.dueAt - now()));
+}
+
+function closeIdle(state: State): void {
+  if (state.ctx === null || performance.now() - state.usedAt < IDLE_OPEN) return;
+  closeDatabase(state.ctx.db);
+  state.ctx = null;
+}

@@ -1,0 +1,43 @@
+/**
+ * The janitor deletes what retention no longer keeps: once an hour, at the end of a pass, in steps short enough that
+ * nobody waits for the database because of it.
+ */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { settingMillis } from "../core/settings.ts";
+import { HOUR, type Instant } from "../core/units.ts";
+import { writeAsHolder } from "../store/lease.ts";
+import { pruneBatches, pruneReceipts, pruneRuns, unfinishedRuns, usedBytes } from "../store/prune.ts";
+import { putSetting, readSetting } from "../store/setting.ts";
+import { removeAuxiliary } from "./auxiliary.ts";
+import { type HomeContext, now } from "./context.ts";
+import { runName } from "./trial.ts";
+
+const STEP = 500;
+
+/** Deletes what is past retention, if the last time was an hour ago or more. Never what is waiting or parked, nor the
+ *  last runs of a repository. */
+export function prune(ctx: HomeContext, token: number): void {
+  const last = Number(readSetting(ctx.db, "pruned.at") ?? 0);
+  if (Math.abs(now() - last) < HOUR) return;
+  const before = (now() - settingMillis(ctx.settings, "retention-age")) as Instant;
+  const keep = Number(ctx.settings["retention-runs"]);
+  const step = (work: () => number): number => writeAsHolder(ctx.db, token, work);
+  const whileFull = (work: () => number): void => {
+    while (step(work) === STEP);
+  };
+  whileFull(() => pruneRuns(ctx.db, before, keep, STEP));
+  const limit = Number(ctx.settings["retention-size"]) * 1024 * 1024;
+  while (usedBytes(ctx.db) > limit && step(() => pruneRuns(ctx.db, null, keep, STEP)) > 0);
+  whileFull(() => pruneBatches(ctx.db, before, STEP));
+  whileFull(() => pruneReceipts(ctx.db, before, STEP));
+  removeStaleAuxiliaries(ctx);
+  writeAsHolder(ctx.db, token, () => putSetting(ctx.db, "pruned.at", String(now())));
+}
+
+/** Auxiliary files of runs that are over: a process that was killed left them. */
+function removeStaleAuxiliaries(ctx: HomeContext): void {
+  const open = new Set(unfinishedRuns(ctx.db).map((run) => `${runName(run)}.json`));
+  for (const name of readdirSync(ctx.layout.auxiliary))
+    if (/^[a-z]+-\d+\.json$/.test(name) && !open.has(name)) removeAuxiliary(join(ctx.layout.auxiliary, name));
+}

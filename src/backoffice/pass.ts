@@ -1,0 +1,144 @@
+/**
+ * A pass over one home: look, cut, run, until nothing is left that could be done now.
+ *
+ * The pass holds the home's lease from its first look until its last run has ended. Repositories run side by side, up to
+ * `jobs` of them; within one, hooks run one after the other. While hooks run, the bell (a new entry in the spool, a run
+ * that ended) makes the pass look again, so that a slow hook of one repository delays nobody else's receipts.
+ *
+ * A pass that stays (`stay`) also waits for what is known to come soon: the end of an embargo, a retry that is near, a
+ * difference that is still too young. Any other pass waits only for the last of these, at most a few seconds, since
+ * nobody promised to come back for it.
+ *
+ * Stopping (`signal`): nothing new starts, running hooks are ended with their grace, the lease is given back.
+ */
+import { GatepostError } from "../core/errors.ts";
+import { type Instant, MINUTE, type RepositoryId } from "../core/units.ts";
+import { stillInPlace } from "../store/database.ts";
+import { listHooks } from "../store/hook.ts";
+import { writeAsHolder } from "../store/lease.ts";
+import { repositoriesWithReceipts } from "../store/receipt.ts";
+import { type RepositoryRow, repositoryById } from "../store/repository.ts";
+import { repositoriesWithOpenRuns } from "../store/run.ts";
+import { type HomeContext, now } from "./context.ts";
+import { afterReceiveHooks, cut } from "./cutter.ts";
+import { prune } from "./janitor.ts";
+import { keepLease } from "./keeper.ts";
+import { look, type Reach } from "./look.ts";
+import { recoverLost } from "./lost.ts";
+import { nextRun } from "./queue.ts";
+import { execute } from "./runner.ts";
+
+export type PassOptions = {
+  reach: Reach;
+  /** Wait for embargoes and near retries too. */
+  stay: boolean;
+  /** Repositories that run side by side. */
+  jobs: number;
+  signal: AbortSignal;
+};
+
+/** What a pass did. `dueAt`: when it is worth to come back without being rung for; `heldBy`: another process has the
+ *  lease, nothing was done. */
+export type Passed = {
+  receipts: number;
+  /** Runs by the name of their repository. */
+  runs: Map<string, number>;
+  dueAt: Instant | null;
+  heldBy: number | null;
+};
+
+/** A retry that is due later than this is left to the next pass. */
+const NEAR = (10 * MINUTE) as number;
+
+export async function pass(ctx: HomeContext, options: PassOptions): Promise<Passed> {
+  const keeper = keepLease(ctx);
+  if ("heldBy" in keeper) return { receipts: 0, runs: new Map(), dueAt: null, heldBy: keeper.heldBy.pid ?? 0 };
+  const signal = AbortSignal.any([options.signal, keeper.lost]);
+  const passed: Passed = { receipts: 0, runs: new Map(), dueAt: null, heldBy: null };
+  const active = new Map<RepositoryId, Promise<void>>();
+  const failures: unknown[] = [];
+  try {
+    await recoverLost(ctx, keeper.token);
+    let reach = options.reach;
+    while (!signal.aborted && failures.length === 0) {
+      const { receipts, again } = await look(ctx, keeper.token, reach);
+      passed.receipts += receipts;
+      reach = "spool";
+      const ready = cutAndPick(ctx, keeper.token, active, options.jobs);
+      for (const row of ready.start) {
+        const working = workThrough(ctx, keeper.token, row, signal, passed)
+          .catch((error) => void failures.push(error))
+          .finally(() => {
+            active.delete(row.id);
+            ctx.bell.ring();
+          });
+        active.set(row.id, working);
+      }
+      const wait = nextWake(ready.dueAt, again, options.stay);
+      passed.dueAt = ready.dueAt;
+      if (active.size === 0 && wait === null) break;
+      await ctx.bell.wait(wait, signal);
+    }
+    await Promise.all(active.values());
+    if (!signal.aborted && failures.length === 0) prune(ctx, keeper.token);
+  } finally {
+    await Promise.all(active.values());
+    keeper.release();
+  }
+  if (failures.length > 0) throw failures[0];
+  return passed;
+}
+
+/** In how many ms the pass has something to do by itself; null when there is nothing to wait for. */
+function nextWake(dueAt: Instant | null, again: number | null, stay: boolean): number | null {
+  const due = dueAt === null ? null : Math.max(0, dueAt - now());
+  const waits = [again, due !== null && stay && due <= NEAR ? due : null].filter((wait) => wait !== null);
+  return waits.length === 0 ? null : Math.min(...waits);
+}
+
+type Picked = { start: RepositoryRow[]; dueAt: Instant | null };
+
+/** Cuts every repository that can be cut, and picks those that have a run to start. */
+function cutAndPick(ctx: HomeContext, token: number, active: ReadonlyMap<RepositoryId, unknown>, jobs: number): Picked {
+  if (!stillInPlace(ctx.db)) throw movedAway(ctx);
+  const picked: Picked = { start: [], dueAt: null };
+  const sooner = (at: Instant | null): void => {
+    if (at !== null && (picked.dueAt === null || at < picked.dueAt)) picked.dueAt = at;
+  };
+  const hooks = listHooks(ctx.db);
+  for (const id of repositoriesWithReceipts(ctx.db)) {
+    const row = repositoryById(ctx.db, id);
+    if (row !== null && afterReceiveHooks(hooks, row).length > 0) sooner(cut(ctx, token, row).until);
+  }
+  for (const id of repositoriesWithOpenRuns(ctx.db)) {
+    if (active.has(id)) continue;
+    const row = repositoryById(ctx.db, id);
+    if (row === null) continue;
+    const next = nextRun(ctx, row, now());
+    if (next.run === null) sooner(next.dueAt);
+    else if (active.size + picked.start.length < jobs) picked.start.push(row);
+  }
+  return picked;
+}
+
+/** Runs what is ready in one repository, one run after the other. */
+async function workThrough(
+  ctx: HomeContext,
+  token: number,
+  row: RepositoryRow,
+  signal: AbortSignal,
+  passed: Passed,
+): Promise<void> {
+  while (!signal.aborted) {
+    const next = nextRun(ctx, row, now());
+    if (next.run === null) return;
+    await execute(ctx, token, row, next.run, signal);
+    passed.runs.set(row.name, (passed.runs.get(row.name) ?? 0) + 1);
+    writeAsHolder(ctx.db, token, () => {}); // a holder that lost the lease stops here, before it starts another
+  }
+}
+
+const movedAway = (ctx: HomeContext): Error =>
+  new GatepostError("GP_DAMAGED", `The database ${ctx.db.path} was moved, replaced or deleted while it was in use.`, {
+    hint: "Nothing was written into the old file since. Put it back, or restore a backup.",
+  });

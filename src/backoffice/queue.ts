@@ -1,0 +1,47 @@
+/**
+ * Which run of a repository comes next.
+ *
+ * Runs go by batch, then by the hook's sequence, then by its id; one at a time in a repository. A run that waits for its
+ * next attempt, or is parked, is passed over and holds nothing back, unless its hook asked for --in-order: then that
+ * hook's later runs wait for it. Runs of function hooks wait until a process that has the function comes.
+ */
+import type { HookId, Instant, RunId } from "../core/units.ts";
+import { hookById } from "../store/hook.ts";
+import type { RepositoryRow } from "../store/repository.ts";
+import { firstParked, openRuns, type Run } from "../store/run.ts";
+import type { HomeContext } from "./context.ts";
+
+export type Next = { run: Run } | { run: null; dueAt: Instant | null };
+
+/** The run to start now, or when the next one that only waits for its time is due (null: none). */
+export function nextRun(ctx: HomeContext, row: RepositoryRow, at: Instant): Next {
+  const parked = firstParked(ctx.db, row.id);
+  const held = new Set<HookId>();
+  const inOrder = new Map<HookId, boolean>();
+  let dueAt: Instant | null = null;
+  for (const run of openRuns(ctx.db, row.id)) {
+    if (run.state === "running" || held.has(run.hook) || !isOurs(ctx, run)) continue;
+    const ready = run.dueAt === null || run.dueAt <= at;
+    if (ready && !behindParked(run, parked, isInOrder(run.hook))) return { run };
+    if (!ready && (dueAt === null || (run.dueAt ?? at) < dueAt)) dueAt = run.dueAt;
+    if (isInOrder(run.hook)) held.add(run.hook);
+  }
+  return { run: null, dueAt };
+
+  function isInOrder(hook: HookId): boolean {
+    const known = inOrder.get(hook);
+    if (known !== undefined) return known;
+    const value = hookById(ctx.db, hook)?.inOrder ?? false;
+    inOrder.set(hook, value);
+    return value;
+  }
+}
+
+const behindParked = (run: Run, parked: ReadonlyMap<HookId, RunId>, ordered: boolean): boolean =>
+  ordered && (parked.get(run.hook) ?? run.id) < run.id;
+
+/** Whether this process can run it: a function hook only where its function is. */
+function isOurs(ctx: HomeContext, run: Run): boolean {
+  if (run.hookName !== null && ctx.functions.has(run.hookName)) return true;
+  return hookById(ctx.db, run.hook)?.command !== null; // of a deleted hook too: it is skipped with that reason
+}

@@ -1,0 +1,106 @@
+/**
+ * Runs one hook on one batch, once: from the waiting run to its outcome in the database.
+ *
+ *   1. Rules that need the repository (--path), or a hook that was deleted or switched off meanwhile, skip the run.
+ *   2. The attempt is opened in a transaction of the lease's holder. From here on, if this process dies, the next holder
+ *      finds the attempt open, ends what is left of it, and runs it again with the same run id and a higher number.
+ *   3. The hook runs; no transaction is open. What it reads is listed while it reads.
+ *   4. Outcome, output and what becomes of the run are stored together, guarded by the token.
+ */
+import { retryDelay } from "../core/retry.ts";
+import { settingMillis } from "../core/settings.ts";
+import { type Instant, MINUTE, SECOND } from "../core/units.ts";
+import { hookById } from "../store/hook.ts";
+import { writeAsHolder } from "../store/lease.ts";
+import type { RepositoryRow } from "../store/repository.ts";
+import { type AttemptEnd, beginAttempt, finishAttempt, type Run, type RunEnd, settleRun } from "../store/run.ts";
+import { attemptCommand } from "./attempt-command.ts";
+import { attemptFunction } from "./attempt-function.ts";
+import { type HomeContext, hookLabel, now } from "./context.ts";
+import type { ListingNote } from "./hook-input.ts";
+import { materialOf } from "./material.ts";
+import { runName, type Trial } from "./trial.ts";
+
+export async function execute(
+  ctx: HomeContext,
+  token: number,
+  row: RepositoryRow,
+  run: Run,
+  signal: AbortSignal,
+): Promise<void> {
+  const hook = hookById(ctx.db, run.hook);
+  const material = materialOf(ctx.db, row, run);
+  const skip = (reason: string): void => {
+    ctx.log("debug", `run ${runName(run)}: skipped, ${reason}`);
+    writeAsHolder(ctx.db, token, () => settleRun(ctx.db, run.id, { state: "skipped", reason }, now()));
+  };
+  if (hook === null) return skip("the hook was deleted");
+  if (hook.type !== run.type) return skip(`the hook is ${hook.type} now`);
+  if (material === null) return skip("its batch was pruned");
+  if (hook.paths !== null && hook.stdin !== "paths") {
+    if (!(await ctx.open(row).touches(material.range, hook.paths, signal)))
+      return skip(`--path ${hook.paths.join(" ")} did not match`);
+  }
+  const number = writeAsHolder(ctx.db, token, () => beginAttempt(ctx.db, run, token, now()));
+  if (number === null) return;
+  const note: ListingNote = { gone: null };
+  const trial: Trial = { ctx, token, row, run, hook, material, number, note, signal };
+  ctx.log("debug", `run ${runName(run)}: hook ${hookLabel(hook)} on ${row.name}, attempt ${number}`);
+  const ended = await (hook.command === null ? attemptFunction(trial) : attemptCommand(trial, hook.command));
+  const verdict = judge(trial, ended);
+  writeAsHolder(ctx.db, token, () => {
+    finishAttempt(ctx.db, run.id, number, ended, now());
+    settleRun(ctx.db, run.id, verdict.end, now(), {
+      failed: verdict.failed,
+      note: note.gone === null ? null : JSON.stringify({ gone: note.gone }),
+    });
+  });
+  const took = ended.took === null ? "" : ` in ${ended.took} ms`;
+  ctx.log(verdict.failed ? "info" : "debug", `run ${runName(run)}: ${verdict.end.reason ?? verdict.end.state}${took}`);
+}
+
+/** How an attempt's end is put in words: "exit 22", "killed by SIGSEGV", "ran longer than 600 s". */
+export function describeEnd(end: AttemptEnd): string {
+  switch (end.outcome) {
+    case "exit":
+      if (end.exitCode === 127) return "exit 127: the shell did not find a program";
+      if (end.exitCode === 126) return "exit 126: a program could not be executed";
+      return `exit ${end.exitCode}`;
+    case "signal":
+      return `killed by ${end.detail}`;
+    case "timeout":
+      return "ended at its timeout";
+    case "aborted":
+      return "ended by shutdown";
+    case "lost":
+      return "lost with its backoffice";
+    case "not-started":
+      return `could not be started (${end.detail})`;
+    case "stdin-failed":
+      return `its list could not be made (${end.detail})`;
+    case "threw":
+      return `threw ${end.detail}`;
+  }
+}
+
+/** What becomes of the run. Only what the hook did itself counts against its retries. */
+function judge({ ctx, run, hook }: Trial, end: AttemptEnd): { end: RunEnd; failed: boolean } {
+  if (end.outcome === "exit" && end.exitCode === 0) return { end: { state: "done", reason: null }, failed: false };
+  const reason = describeEnd(end);
+  const later = (ms: number): RunEnd => ({ state: "waiting", reason, dueAt: (now() + ms) as Instant });
+  if (end.outcome === "aborted" || end.outcome === "lost") return { end: later(0), failed: false };
+  if (end.outcome === "not-started" && end.exitCode === null && RETRYABLE.test(end.detail ?? ""))
+    return { end: later(5 * SECOND), failed: false };
+  const failures = run.failures + 1;
+  // A list that cannot be made is not the hook's fault: it is tried again even where the hook asked for no retry.
+  const allowed = end.outcome === "stdin-failed" ? Math.max(hook.retries, 3) : hook.retries;
+  if (failures <= allowed) {
+    const base = end.outcome === "stdin-failed" ? MINUTE : settingMillis(ctx.settings, "retry-base");
+    return { end: later(retryDelay(failures, base, Math.random())), failed: true };
+  }
+  if (allowed === 0) return { end: { state: "failed", reason }, failed: true };
+  return { end: { state: "parked", reason: `${reason}, after ${failures} attempts` }, failed: true };
+}
+
+/** Errors of fork that pass: the machine is out of processes, memory or descriptors. */
+const RETRYABLE = /^(EAGAIN|ENOMEM|EMFILE|ENFILE)\b/;

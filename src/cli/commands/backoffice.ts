@@ -1,0 +1,142 @@
+/** `gatepost backoffice` and `gatepost serve`: passes over homes, with Fossil's options in Fossil's words. */
+import { appendFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import type { Command } from "commander";
+import type { Log, Progress } from "../../backoffice/context.ts";
+import type { Passed } from "../../backoffice/pass.ts";
+import { GatepostError } from "../../core/errors.ts";
+import type { BackofficeOptions } from "../../home/backoffice.ts";
+import { plain, progressLine, report, say } from "../output.ts";
+import { requireCount, requireDuration } from "../words.ts";
+
+type Options = {
+  home?: string;
+  poll?: string;
+  min: string;
+  cron?: string;
+  jobs?: string;
+  logfile?: string;
+  debug?: boolean;
+  trace?: boolean;
+  nodelay?: boolean;
+  nolease?: boolean;
+  automatic?: boolean;
+};
+
+function addOptions(command: Command): Command {
+  return command
+    .argument("[REPOSITORY...]", "repositories or homes (default: this folder's, else every registered home)")
+    .option("--home <DIR>", "the home to work on")
+    .option("--min <SECONDS>", "read everything at least this often, whatever file times say", "3600")
+    .option("--jobs <N>", "repositories that run side by side (default: one per processor)")
+    .option("--logfile <FILE>", "append a line for each repository whose hooks ran, in Fossil's format")
+    .option("--debug", "say what is done, on stderr")
+    .option("--trace", "as --debug, and the command of each hook");
+}
+
+export function registerBackoffice(program: Command): void {
+  addOptions(
+    program.command("backoffice").description("make one pass: hand what arrived to the hooks; for cron and by hand"),
+  )
+    .option("--poll <SECONDS>", "stay: wake on pushes at once, and look at the rest this often")
+    .option("--cron <EXPR>", "stay: make a pass at the times of a cron expression")
+    .option("--nodelay", "leave a home that another backoffice works on to that one, instead of waiting for it")
+    .option("--nolease", "accepted for crontabs of Fossil; a pass never waits for a lease that nobody uses")
+    .option("--automatic", "as shims start it: stay until no embargo and no near retry waits")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  gatepost backoffice /srv/git/app.git          one pass
+  gatepost backoffice --poll 5                  stay, and serve every registered home
+  */5 * * * *  gatepost backoffice              in a crontab; prints nothing when all is well
+
+Without any of these, a push starts a pass by itself (gatepost settings automatic-backoffice).`,
+    )
+    .action((paths: string[], given: Options) => run(paths, given));
+  addOptions(program.command("serve").description("stay and serve: the same as backoffice --poll"))
+    .option("--poll <SECONDS>", "how often to look at what no push tells of", "5")
+    .addHelpText("after", "\nExample:\n  gatepost serve --home /srv/git/.gatepost")
+    .action((paths: string[], given: Options) => run(paths, given));
+}
+
+async function run(paths: string[], given: Options): Promise<void> {
+  const { homesFor } = await import("../../home/serve.ts");
+  const { passOnce, passOnSchedule, serve } = await import("../../home/backoffice.ts");
+  if (given.poll !== undefined && given.cron !== undefined)
+    throw new GatepostError("GP_USAGE", "--poll and --cron are two ways to stay; choose one.");
+  process.umask(0o077); // hooks inherit it
+  const stop = stopSignal();
+  const progress = progressLine();
+  const options: BackofficeOptions = {
+    homes: homesFor(paths, given.home, process.cwd()),
+    jobs: given.jobs === undefined ? availableParallelism() : requireCount(given.jobs, "--jobs", 1),
+    signal: stop,
+    log: logger(given, progress.clear),
+    progress: shownBy(progress.show),
+    onPass: (home, passed, took) => logPass(given, home, passed, took),
+  };
+  try {
+    if (given.poll !== undefined) {
+      const poll = requireDuration(given.poll, "--poll");
+      say(
+        `gatepost: serving ${options.homes.length === 1 ? options.homes[0] : `${options.homes.length} homes`} (pid ${process.pid})`,
+      );
+      await serve({ ...options, poll, min: requireDuration(given.min, "--min") });
+    } else if (given.cron !== undefined) await passOnSchedule(options, given.cron);
+    else {
+      const mode = {
+        stay: given.automatic === true,
+        nodelay: given.nodelay === true,
+        automatic: given.automatic === true,
+      };
+      await passOnce(options, mode);
+    }
+  } finally {
+    progress.clear();
+  }
+  // A second signal has nothing left to interrupt, and some library might still hold a timer.
+  if (stop.aborted) process.exitCode = 0;
+}
+
+/** TERM, INT and HUP stop in order: nothing new starts, running hooks get their grace, the lease is given back. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => stop.abort());
+  return stop.signal;
+}
+
+function logger(given: Options, clear: () => void): Log {
+  return (level, message) => {
+    if (level === "debug" && !given.debug && !given.trace) return;
+    if (level === "info" && !given.debug && !given.trace && given.poll === undefined && given.cron === undefined)
+      return;
+    clear();
+    const stamp = given.poll === undefined && given.cron === undefined ? "" : `${new Date().toISOString()} `;
+    say(`${stamp}gatepost: ${plain(message)}`);
+  };
+}
+
+function shownBy(show: (text: string) => void): Progress {
+  return (what) => {
+    if ("repositories" in what) {
+      if (what.of > 32) show(`${what.repositories} of ${what.of} repositories`);
+    } else show(`run ${what.run}: ${what.artifacts.toLocaleString("en")} artifacts listed`);
+  };
+}
+
+/** `2026-11-21 07:18:49 My-Proj 1 hooks elapse-time 3230 us`, as Fossil logs it; idle passes only with --debug. */
+function logPass(given: Options, home: string, passed: Passed, took: number): void {
+  if (given.logfile === undefined) return;
+  const at = new Date().toISOString().slice(0, 19).replace("T", " ");
+  const rest = `elapse-time ${Math.round(took * 1000)} us`;
+  const line = (name: string, what: string) => `${at} ${plain(name).replaceAll(" ", "-")} ${what} ${rest}\n`;
+  const lines = [...passed.runs].map(([name, count]) => line(name, `${count} hooks`));
+  if (lines.length === 0 && given.debug) lines.push(line(home, "no-op"));
+  try {
+    if (lines.length > 0) appendFileSync(given.logfile, lines.join(""));
+  } catch (error) {
+    given.logfile = undefined as never; // one complaint, not one for each pass
+    report(new GatepostError("GP_DENIED", `The log file cannot be written (${(error as Error).message}).`));
+  }
+}

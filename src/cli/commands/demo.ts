@@ -1,0 +1,25 @@
+/** What `npm start` runs: the main thing on real input, or, with repositories, a daemon that serves them. */
+import type { Command } from "commander";
+import { print, say } from "../output.ts";
+
+export function registerDemo(program: Command): void {
+  program
+    .command("demo")
+    .description(
+      "see it work: a repository, two hooks, some pushes, in a temporary folder; with REPOSITORY, serve those",
+    )
+    .argument("[REPOSITORY...]", "register these and serve them until Ctrl-C, instead of the demonstration")
+    .action(async (paths: string[]) => {
+      if (paths.length > 0) return serveThese(paths);
+      const { demonstrate } = await import("../../home/demo.ts");
+      await demonstrate(print);
+    });
+}
+
+async function serveThese(paths: readonly string[]): Promise<void> {
+  const { buildProgram } = await import("../program.ts");
+  await buildProgram().parseAsync(["init", ...paths], { from: "user" });
+  if (process.exitCode) return;
+  say("Press Ctrl-C to stop. In another terminal: gatepost hook add, git push, gatepost runs.");
+  await buildProgram().parseAsync(["serve", ...paths], { from: "user" });
+}

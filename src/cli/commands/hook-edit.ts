@@ -1,0 +1,250 @@
+/** `hook add|edit|delete|enable|disable|import`: everything that changes the hook database. */
+import { readFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { GatepostError } from "../../core/errors.ts";
+import { DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, parseSequence, type Scope } from "../../core/hook.ts";
+import type { Millis } from "../../core/units.ts";
+import { printJson, say } from "../output.ts";
+import { addWhere, type Opened, type Where, withHome } from "../where.ts";
+import { requireCount } from "../words.ts";
+
+type Options = Where & {
+  json?: boolean;
+  all?: boolean;
+  pattern?: string;
+  command?: string;
+  type?: string;
+  sequence?: string;
+  name?: string;
+  timeout?: string;
+  retries?: string;
+  inOrder?: boolean;
+  ref?: string[];
+  path?: string[];
+  stdin?: string;
+  each?: string;
+  trees?: boolean;
+  unset?: string[];
+};
+
+const collect = (value: string, before: string[] = []): string[] => [...before, value];
+
+function addHookOptions(command: Command): Command {
+  return addWhere(command)
+    .option("--command <COMMAND>", "the shell line to run; %F, %R, %A and %% are substituted")
+    .option("--type <TYPE>", "when it runs: gatepost hook types")
+    .option("--sequence <N>", `order among hooks of the type, ascending as a number (default ${DEFAULT_SEQUENCE})`)
+    .option("--name <NAME>", "a name that stands wherever the id may")
+    .option("--timeout <SECONDS>", "end the hook after this time (TERM, then KILL)")
+    .option("--retries <N>", "try again up to N times, with growing waits; then park the run")
+    .option("--in-order", "a run that waits or is parked holds back the hook's later runs")
+    .addOption(new Option("--ref <PATTERN>", "run only when such a ref moved; repeatable").argParser(collect))
+    .addOption(new Option("--path <PATHSPEC>", "run only when such a path changed; repeatable").argParser(collect))
+    .option("--stdin <WHAT>", "what it reads: artifacts (default), updates or paths")
+    .option("--each <WHAT>", "receipt: run once for each push instead of once for the batch")
+    .option("--trees", "list trees too")
+    .option("--json", "print the hooks as JSON");
+}
+
+export function registerHookEdit(hook: Command): void {
+  addHookOptions(hook.command("add").description("add a hook"))
+    .option("--all", "for every repository of the home, now and later")
+    .option("--pattern <PATTERN>", "for every repository of the home whose name matches, such as 'team/*'")
+    .addHelpText(
+      "after",
+      "\nExample:\n  gatepost hook add --name ci --type after-receive --command 'make -C /srv/ci test' --retries 3",
+    )
+    .action(add);
+  addHookOptions(hook.command("edit").description("change hooks").argument("<ID...>", "ids or names, or all"))
+    .addOption(
+      new Option("--unset <OPTION>", "take an option back to its default, such as timeout; repeatable").argParser(
+        collect,
+      ),
+    )
+    .addHelpText("after", "\nExample:\n  gatepost hook edit ci --sequence 5 --unset ref")
+    .action(edit);
+  addWhere(
+    hook.command("delete").description("delete hooks; their runs stay").argument("<ID...>", "ids or names, or all"),
+  )
+    .addHelpText("after", "\nExample:\n  gatepost hook delete 3 ci")
+    .action((words: string[], options: Options) => changeEach(words, options, "delete"));
+  addWhere(
+    hook.command("enable").description("switch disabled hooks on again").argument("<ID...>", "ids or names, or all"),
+  ).action((words: string[], options: Options) => changeEach(words, options, "enable"));
+  addWhere(
+    hook
+      .command("disable")
+      .description("switch hooks off; enable remembers their type")
+      .argument("<ID...>", "ids or names, or all"),
+  ).action((words: string[], options: Options) => changeEach(words, options, "disable"));
+  addWhere(
+    hook
+      .command("import")
+      .description("add hooks from what export printed")
+      .argument("<FILE>", "a file, or - for stdin"),
+  )
+    .option("--json", "print the hooks as JSON")
+    .addHelpText("after", "\nExample:\n  gatepost hook export -R old.git | gatepost hook import -R new.git -")
+    .action(importFile);
+}
+
+function options(given: Options): Partial<HookSpec> {
+  const { command, type, sequence, name, timeout, retries, inOrder, ref, path, stdin, each, trees } = given;
+  return {
+    ...(command === undefined ? {} : { command }),
+    ...(type === undefined ? {} : { type }),
+    ...(sequence === undefined ? {} : { sequence: parseSequence(sequence) }),
+    ...(name === undefined ? {} : { name }),
+    ...(timeout === undefined ? {} : { timeout: seconds(timeout) }),
+    ...(retries === undefined ? {} : { retries: requireCount(retries, "--retries") }),
+    ...(inOrder === undefined ? {} : { inOrder }),
+    ...(ref === undefined ? {} : { refs: nonEmpty(ref, "--ref") }),
+    ...(path === undefined ? {} : { paths: nonEmpty(path, "--path") }),
+    ...(stdin === undefined
+      ? {}
+      : { stdin: requireWord(stdin, "--stdin", ["artifacts", "updates", "paths"] as const) }),
+    ...(each === undefined ? {} : { each: requireWord(each, "--each", ["receipt"] as const) }),
+    ...(trees === undefined ? {} : { trees }),
+  };
+}
+
+function seconds(text: string): Millis {
+  const value = /^\d{1,9}(\.\d{1,3})?$/.test(text) ? Math.round(Number(text) * 1000) : 0;
+  if (value > 0) return value as Millis;
+  throw new GatepostError("GP_USAGE", `--timeout takes seconds above 0, not "${text}".`, {
+    hint: "Such as --timeout 30. No limit of the hook's own: --unset timeout",
+  });
+}
+
+function nonEmpty(values: string[], option: string): string[] {
+  if (values.every((value) => value !== "")) return values;
+  throw new GatepostError("GP_USAGE", `${option} cannot be empty.`);
+}
+
+function requireWord<W extends string>(word: string, option: string, words: readonly W[]): W {
+  const found = words.find((known) => known === word);
+  if (found !== undefined) return found;
+  throw new GatepostError("GP_USAGE", `${option} takes ${words.join(", ")}, not "${word}".`);
+}
+
+/** The defaults of the options that --unset names. */
+function unset(words: readonly string[]): Partial<HookSpec> {
+  const fields = {
+    name: "name",
+    timeout: "timeout",
+    retries: "retries",
+    "in-order": "inOrder",
+    ref: "refs",
+    path: "paths",
+    stdin: "stdin",
+    each: "each",
+    trees: "trees",
+  } as const;
+  const defaults: Partial<HookSpec> = { ...NO_OPTIONS, name: null };
+  return Object.fromEntries(
+    words.map((word) => {
+      const field = fields[requireWord(word, "--unset", Object.keys(fields) as (keyof typeof fields)[])];
+      return [field, defaults[field]];
+    }),
+  );
+}
+
+function scopeFor({ repository }: Opened, given: Options): Scope {
+  if (given.all && (given.pattern !== undefined || given.repository !== undefined))
+    throw new GatepostError("GP_USAGE", "--all stands for every repository; -R or --pattern cannot stand beside it.");
+  if (given.all) return { scope: "all" };
+  if (given.pattern !== undefined) return { scope: "pattern", pattern: given.pattern };
+  if (repository !== null) return { scope: "repository", repository: repository.id };
+  throw new GatepostError("GP_USAGE", "For which repository? --home alone does not say. Nothing was changed.", {
+    hint: "Add -R REPOSITORY, --pattern 'team/*', or --all for every repository of the home.",
+  });
+}
+
+async function add(given: Options): Promise<void> {
+  const { command, type } = given;
+  if (command === undefined || type === undefined)
+    throw new GatepostError("GP_USAGE", "The --command and --type options are required.", {
+      hint: "Such as: gatepost hook add --type after-receive --command 'make test'",
+    });
+  await withHome(given, async (opened) => {
+    const { addHook } = await import("../../home/hooks.ts");
+    const hook = addHook(opened.home, {
+      ...NO_OPTIONS,
+      name: null,
+      sequence: DEFAULT_SEQUENCE,
+      scope: scopeFor(opened, given),
+      ...options(given),
+      command,
+      type,
+    });
+    await done(opened, [hook], "added", given.json);
+  });
+}
+
+async function edit(words: string[], given: Options): Promise<void> {
+  const changed = { ...unset(given.unset ?? []), ...options(given) };
+  if (Object.keys(changed).length === 0)
+    throw new GatepostError(
+      "GP_USAGE",
+      "At least one of --command, --type, --sequence or another option is required.",
+      {
+        hint: "What can be changed: gatepost hook edit --help",
+      },
+    );
+  await withHome(given, async (opened) => {
+    const { editHooks, findHooks } = await import("../../home/hooks.ts");
+    const hooks = editHooks(opened.home, findHooks(opened.home, words, opened.repository), changed);
+    await done(opened, hooks, "changed", given.json);
+  });
+}
+
+async function changeEach(words: string[], given: Options, how: "delete" | "enable" | "disable"): Promise<void> {
+  await withHome(given, async (opened) => {
+    const { deleteHooks, disableHooks, enableHooks, findHooks } = await import("../../home/hooks.ts");
+    const hooks = findHooks(opened.home, words, opened.repository);
+    if (how === "delete") {
+      deleteHooks(opened.home, hooks);
+      say(hooks.length === 1 ? `hook ${label(hooks[0] as Hook)} deleted` : `${hooks.length} hooks deleted`);
+      return;
+    }
+    const changed = (how === "enable" ? enableHooks : disableHooks)(opened.home, hooks);
+    await done(opened, changed, how === "enable" ? "switched on" : "switched off", given.json);
+    if (changed.length < hooks.length) say(`${hooks.length - changed.length} were so already`);
+  });
+}
+
+async function importFile(file: string, given: Options): Promise<void> {
+  const text = readInput(file);
+  await withHome(given, async (opened) => {
+    const { readExported } = await import("../../home/exchange.ts");
+    const { importHooks } = await import("../../home/hooks.ts");
+    const fallback: Scope | null =
+      opened.repository === null ? null : { scope: "repository", repository: opened.repository.id };
+    const specs = readExported(opened.home, text, fallback, given.repository !== undefined);
+    await done(opened, importHooks(opened.home, specs), "added", given.json);
+  });
+}
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (error) {
+    throw new GatepostError("GP_DENIED", `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+  }
+}
+
+const label = (hook: Hook): string => (hook.name === null ? String(hook.id) : `${hook.id} (${hook.name})`);
+
+/** Says what was done, warns of a type that this version does not run, and tells a daemon that there may be work. */
+async function done(opened: Opened, hooks: readonly Hook[], verb: string, json?: boolean): Promise<void> {
+  const { findType } = await import("../../core/hook-type.ts");
+  const { ringDaemon } = await import("../../home/ring.ts");
+  const { hookToJson } = await import("../../home/exchange.ts");
+  if (json) printJson({ hooks: hooks.map((hook) => ({ id: hook.id, ...hookToJson(opened.home, hook) })) });
+  for (const hook of hooks) {
+    say(`hook ${label(hook)} ${verb}: ${hook.type}, sequence ${hook.sequence}`);
+    if (findType(hook.type)?.ready === false)
+      say(`Mind: this version keeps ${hook.type} hooks but does not run them yet. Nothing is checked by this one.`);
+  }
+  ringDaemon(opened.home);
+}

@@ -1,0 +1,122 @@
+/** `hook list|status|types|export`: what there is. For hooks without options, list and status look as Fossil's do. */
+import type { Command } from "commander";
+import type { Hook } from "../../core/hook.ts";
+import { paint, plain, print, printJson, table } from "../output.ts";
+import { addWhere, type Opened, type Where, withHome } from "../where.ts";
+
+type Options = Where & { json?: boolean };
+
+export function registerHookShow(hook: Command): void {
+  addWhere(hook.command("list").description("list the hooks of a repository; with --home alone, of the home"))
+    .option("--json", "print them as JSON")
+    .action(list);
+  addWhere(hook.command("status").description("show embargo, last receipt handed out, and the hooks, as stored"))
+    .option("--json", "print it as JSON")
+    .action(status);
+  addWhere(hook.command("types").description("list the hook types and what each is for"))
+    .option("--json", "print them as JSON")
+    .action(types);
+  addWhere(hook.command("export").description("print hooks as JSON, for hook import"))
+    .argument("[ID...]", "ids or names (default: all that list shows)")
+    .addHelpText("after", "\nExample:\n  gatepost hook export -R app.git > hooks.json")
+    .action(exportHooks);
+}
+
+const scopeText = (hook: Hook): string | null =>
+  hook.scope.scope === "all"
+    ? "every repository of the home"
+    : hook.scope.scope === "pattern"
+      ? hook.scope.pattern
+      : null;
+
+/** A hook as `fossil hook list` shows it, then a line for each option that it has. */
+function block(hook: Hook): string {
+  const lines = [
+    `${String(hook.id).padStart(3)}: type = ${hook.type}`,
+    `     command = ${hook.command === null ? "(a function of an embedding program)" : plain(hook.command)}`,
+    `     sequence = ${hook.sequence}`,
+  ];
+  const more: [string, string | null][] = [
+    ["name", hook.name],
+    ["was", hook.wasType],
+    ["for", scopeText(hook)],
+    ["timeout", hook.timeout === null ? null : String(hook.timeout / 1000)],
+    ["retries", hook.retries === 0 ? null : String(hook.retries)],
+    ["in-order", hook.inOrder ? "yes" : null],
+    ["ref", hook.refs?.join(" ") ?? null],
+    ["path", hook.paths?.join(" ") ?? null],
+    ["stdin", hook.stdin],
+    ["each", hook.each],
+    ["trees", hook.trees ? "yes" : null],
+  ];
+  for (const [key, value] of more) if (value !== null) lines.push(`     ${key} = ${plain(value)}`);
+  return lines.join("\n");
+}
+
+async function list(given: Options): Promise<void> {
+  await withHome(given, async ({ home, repository }) => {
+    const { hooksFor } = await import("../../home/hooks.ts");
+    const hooks = hooksFor(home, repository);
+    if (given.json) {
+      const { hookToJson } = await import("../../home/exchange.ts");
+      printJson({ hooks: hooks.map((hook) => ({ id: hook.id, ...hookToJson(home, hook) })) });
+    } else if (hooks.length > 0) print(hooks.map(block).join("\n\n"));
+  });
+}
+
+const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;
+
+async function status(given: Options): Promise<void> {
+  await withHome(given, async (opened) => {
+    const { hooksFor } = await import("../../home/hooks.ts");
+    const { embargoOf } = await import("../../home/embargo.ts");
+    const { home, repository } = opened;
+    const hooks = hooksFor(home, repository).map(({ command, type, sequence }) => ({
+      cmd: command,
+      type,
+      seq: sequence,
+    }));
+    const embargo = repository === null ? null : embargoOf(home, repository, Date.now());
+    if (given.json) return printJson({ embargoUntil: embargo, lastRcvid: repository?.cursor ?? null, hooks });
+    if (embargo !== null) print(`hook-embargo: ${quoted(String(Math.ceil(embargo / 1000)))}`);
+    if (repository !== null && repository.cursor > 0) print(`hook-last-rcvid: ${quoted(String(repository.cursor))}`);
+    if (hooks.length > 0) print(`hooks: ${quoted(JSON.stringify(hooks))}`);
+  });
+}
+
+async function kindFor(given: Options): Promise<Opened["repository"]> {
+  try {
+    return await withHome(given, ({ repository }) => repository);
+  } catch (error) {
+    if (given.repository !== undefined || given.home !== undefined) throw error;
+    return null; // outside of any repository: the types of every kind
+  }
+}
+
+async function types(given: Options): Promise<void> {
+  const { TYPES } = await import("../../core/hook-type.ts");
+  const kind = (await kindFor(given))?.kind ?? null;
+  const shown = TYPES.filter((type) => kind === null || type.runsOn.includes(kind));
+  if (given.json)
+    return printJson({
+      types: shown.map(({ name, role, runsOn, ready, says }) => ({ name, role, runsOn, ready, says })),
+    });
+  print(
+    table(
+      ["TYPE", "KIND", "WHEN"],
+      shown.map(({ name, role, says, ready }) => [
+        name,
+        role,
+        ready ? says : `${says} ${paint("dim", "(not run yet)")}`,
+      ]),
+    ),
+  );
+}
+
+async function exportHooks(words: string[], given: Options): Promise<void> {
+  await withHome(given, async ({ home, repository }) => {
+    const { findHooks, hooksFor } = await import("../../home/hooks.ts");
+    const { exportHooks } = await import("../../home/exchange.ts");
+    printJson(exportHooks(home, words.length === 0 ? hooksFor(home, repository) : findHooks(home, words, repository)));
+  });
+}

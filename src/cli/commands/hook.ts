@@ -1,0 +1,20 @@
+/** `gatepost hook …`: the words; what they do is in hook-edit.ts, hook-show.ts and hook-test.ts. */
+import type { Command } from "commander";
+import { registerHookEdit } from "./hook-edit.ts";
+import { registerHookShow } from "./hook-show.ts";
+import { registerHookTest } from "./hook-test.ts";
+
+export function registerHook(program: Command): void {
+  const hook = program
+    .command("hook")
+    .description("the hook database: add, edit, delete, list, try out")
+    .addHelpText(
+      "after",
+      `
+In commands, %F is the gatepost program, %R the repository, %A the auxiliary file, each as one safe word; %% is a
+percent sign. Sub-commands may be shortened: gatepost hook l`,
+    );
+  registerHookEdit(hook);
+  registerHookShow(hook);
+  registerHookTest(hook);
+}

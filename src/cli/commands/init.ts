@@ -1,0 +1,80 @@
+/** `gatepost init`: registers repositories and says what it did for each. */
+import type { Command } from "commander";
+import type { Registration } from "../../home/init.ts";
+import { print, printJson, report, say } from "../output.ts";
+import { commandWord } from "../words.ts";
+
+type Options = { home?: string; json?: boolean };
+
+export function registerInit(program: Command): void {
+  program
+    .command("init")
+    .description("register repositories: make the home, note every ref, install the shims; calling it again mends")
+    .argument("[PATH...]", "repositories: bare, work trees, linked work trees (default: the current folder)")
+    .option("--home <DIR>", "one home for all of them, instead of one inside each")
+    .option("--json", "print what was done as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  gatepost init                                     the repository of the current folder
+  gatepost init --home /srv/git/.gatepost /srv/git/*.git
+
+What is in a repository when it is registered counts as seen; what arrives afterwards is handed to the hooks.
+Hooks that are there keep running. gatepost uninstall takes everything out again.`,
+    )
+    .action(async (paths: string[], options: Options) => {
+      const { register } = await import("../../home/init.ts");
+      const { resolve } = await import("node:path");
+      const done: Registration[] = [];
+      let failed = 0;
+      for (const path of paths.length === 0 ? ["."] : paths) {
+        try {
+          const registration = await register(path, options.home === undefined ? null : resolve(options.home));
+          done.push(registration);
+          if (options.json !== true) describe(registration);
+        } catch (error) {
+          const code = report(error); // the others are registered all the same
+          failed ||= code;
+        }
+      }
+      if (options.json === true) printJson({ registered: done.map(toJson) });
+      else nextStep(done);
+      process.exitCode = failed;
+    });
+}
+
+const toJson = ({ repository, home, how, known, bare, shared, refs, chained, noShim }: Registration) => ({
+  repository: { id: repository.id, name: repository.name, kind: repository.kind, path: repository.path, bare },
+  home: { path: home, how, shared },
+  known,
+  refs,
+  chained,
+  noShim,
+});
+
+const said: Record<Registration["how"], string> = {
+  there: "",
+  made: "",
+  moved: " The home was moved here and goes on.",
+  copied: " This is a copy: it has the hooks of the original, and a history of its own.",
+  restored: " The home was restored: run ids start a new series.",
+};
+
+function describe(done: Registration): void {
+  const { repository, bare, shared, refs, known, home, how, chained, noShim } = done;
+  const what = known ? "already registered, now in order" : "registered";
+  const facts = [repository.kind, bare ? "bare" : "work tree", `${refs.toLocaleString("en")} refs`];
+  if (shared) facts.push("shared: others may push");
+  print(`${repository.name}: ${what} (${facts.join(", ")}), home ${home}${said[how]}`);
+  if (chained.length > 0) print(`Existing hooks keep running: ${chained.join(" ")}.`);
+  if (noShim !== null)
+    print(`No shim was put in place: ${noShim}. What arrives is found by looking at the refs, a little later.`);
+}
+
+function nextStep(done: readonly Registration[]): void {
+  const [first] = done;
+  if (first === undefined || done.every(({ known }) => known)) return;
+  const at = done.length === 1 ? `-R ${commandWord(first.repository.path)}` : `--home ${commandWord(first.home)} --all`;
+  say(`Next: gatepost hook add ${at} --type after-receive --command '…'`);
+}

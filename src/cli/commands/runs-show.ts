@@ -1,0 +1,123 @@
+/** How one run is shown, in words and as JSON. */
+import { displayText } from "../../core/bytes.ts";
+import { formatDuration } from "../../core/units.ts";
+import type { RunDetail, RunLine } from "../../home/runs.ts";
+import { paint, plain, plainLines, print, printJson } from "../output.ts";
+
+/** A run in the JSON of `runs --json`; times are ISO 8601, lengths milliseconds. */
+export const runToJson = ({ run, name, repository, what, took }: RunLine) => ({
+  id: name,
+  repository,
+  hook: { id: run.hook, name: run.hookName, type: run.type },
+  batch: run.batch,
+  receipt: run.receipt,
+  what,
+  state: run.state,
+  reason: run.reason,
+  attempts: run.attempts,
+  madeAt: new Date(run.madeAt),
+  dueAt: run.dueAt === null ? null : new Date(run.dueAt),
+  endedAt: run.endedAt === null ? null : new Date(run.endedAt),
+  took,
+});
+
+export function printDetail(detail: RunDetail, json: boolean): void {
+  if (json) printJson(detailToJson(detail));
+  else print(lines(detail).join("\n"));
+}
+
+const shown = (bytes: Parameters<typeof displayText>[0] | null): string | null =>
+  bytes === null ? null : displayText(bytes);
+
+const detailToJson = (detail: RunDetail) => ({
+  ...runToJson(detail),
+  receipts: detail.receipts.map((receipt) => ({
+    rcvid: receipt.id,
+    at: new Date(receipt.at),
+    source: receipt.source,
+    user: shown(receipt.user),
+    claimedUser: shown(receipt.claimedUser),
+    address: shown(receipt.address),
+    options: receipt.options.map(shown),
+    updates: receipt.updates.map(({ ref, old, new: value, how }) => ({ ref: shown(ref), old, new: value, how })),
+  })),
+  leftOut: detail.batch?.leftOut ?? 0,
+  attempts: detail.attempts.map(({ outputHead, outputTail, startedAt, endedAt, ...attempt }) => ({
+    ...attempt,
+    startedAt: new Date(startedAt),
+    endedAt: endedAt === null ? null : new Date(endedAt),
+    outputHead: outputHead?.toString("utf8") ?? "",
+    outputTail: outputTail?.toString("utf8") ?? "",
+  })),
+});
+
+function lines(detail: RunDetail): string[] {
+  const { run, name, repository, batch } = detail;
+  const hook = run.hookName === null ? String(run.hook) : `${run.hook} (${run.hookName})`;
+  const left = batch !== null && batch.leftOut > 0 ? `; ${batch.leftOut} receipts older than the window left out` : "";
+  const of =
+    batch === null
+      ? "a batch that was pruned"
+      : `batch ${batch.id} (receipts ${batch.base + 1} to ${batch.upto}${left})`;
+  const out = [`run ${name}: hook ${hook} ${run.type} on ${plain(repository)}, ${of}`];
+  for (const receipt of detail.receipts.slice(0, 20)) out.push(...receiptLines(receipt));
+  if (detail.receipts.length > 20) out.push(`… and ${detail.receipts.length - 20} more receipts`);
+  for (const attempt of detail.attempts) out.push(...attemptLines(attempt));
+  out.push(...stateLines(detail));
+  return out;
+}
+
+function receiptLines(receipt: RunDetail["receipts"][number]): string[] {
+  const verb = { push: "pushed", work: "made", reconciled: "found without a receipt of its own" }[receipt.source];
+  const by = receipt.user === null ? "" : ` by ${displayText(receipt.user)}`;
+  const claims = receipt.claimedUser === null ? "" : ` (who says to be ${displayText(receipt.claimedUser)})`;
+  const from = receipt.address === null ? "" : ` from ${displayText(receipt.address)}`;
+  const at = new Date(receipt.at).toISOString().slice(0, 19).replace("T", " ");
+  const options = receipt.options.length === 0 ? "" : `, options ${receipt.options.map(displayText).join(" ")}`;
+  const moves = receipt.updates.slice(0, 10).map(({ ref, old, new: value, how }) => {
+    const note = how === "claimed" ? " (moved nothing)" : "";
+    return `  ${displayText(ref)} ${old.slice(0, 12)}..${value.slice(0, 12)}${note}`;
+  });
+  if (receipt.updates.length > 10) moves.push(`  … and ${receipt.updates.length - 10} more refs`);
+  return [`receipt ${receipt.id}: ${verb}${by}${claims}${from} at ${at} UTC${options}`, ...moves];
+}
+
+function attemptLines(attempt: RunDetail["attempts"][number]): string[] {
+  const at = new Date(attempt.startedAt).toISOString().slice(11, 19);
+  const took = attempt.took === null ? "" : `  ${formatDuration(attempt.took)}`;
+  const end =
+    attempt.outcome === null
+      ? "running"
+      : attempt.outcome === "exit"
+        ? `exit ${attempt.exitCode}`
+        : `${attempt.outcome}${attempt.detail === null ? "" : ` ${plain(attempt.detail)}`}`;
+  const out = [`attempt ${attempt.number}  ${at}${took}  ${end}`];
+  if (attempt.survivors > 0) out.push(`  ${attempt.survivors} processes outlived it and were ended`);
+  out.push(...outputLines(attempt.outputHead));
+  const tail = attempt.outputTail;
+  if (tail !== null) {
+    const between = attempt.outputBytes - (attempt.outputHead?.length ?? 0) - tail.length;
+    if (between > 0) out.push(paint("dim", `  … ${between} bytes not kept …`));
+    out.push(...outputLines(tail));
+  }
+  return out;
+}
+
+function outputLines(output: Buffer | null): string[] {
+  if (output === null || output.length === 0) return [];
+  return plainLines(output.toString("utf8").replace(/\n$/, ""))
+    .split("\n")
+    .map((line) => `  ${line}`);
+}
+
+function stateLines({ run, name }: RunDetail): string[] {
+  const again = `Again now: gatepost runs replay ${name}`;
+  if (run.state === "waiting") {
+    const when = run.dueAt === null ? "" : ` at ${new Date(run.dueAt).toISOString().slice(11, 19)}`;
+    return [`attempt ${run.attempts + 1} is due${when}`, `${again}     Stop trying: gatepost runs drop ${name}`];
+  }
+  if (run.state === "parked")
+    return [`parked: ${plain(run.reason ?? "")}`, `${again}     Give up: gatepost runs drop ${name}`];
+  if (run.state === "failed") return [`failed: ${plain(run.reason ?? "")}`, again];
+  return run.state === "skipped" ? [`skipped: ${plain(run.reason ?? "")}`] : [];
+}

@@ -1,0 +1,171 @@
+/** `gatepost runs`: what ran, on what, how it ended. */
+import type { Command } from "commander";
+import { GatepostError } from "../../core/errors.ts";
+import { formatDuration, type RunId } from "../../core/units.ts";
+import type { RunFilter, RunLine } from "../../home/runs.ts";
+import { paint, plain, print, printJson, say, table } from "../output.ts";
+import { addWhere, type Opened, type Where, withHome } from "../where.ts";
+import { ago, requireCount, requireInstant, requireRunId } from "../words.ts";
+import { printDetail, runToJson } from "./runs-show.ts";
+
+type Options = Where & {
+  failed?: boolean;
+  parked?: boolean;
+  hook?: string;
+  since?: string;
+  limit?: string;
+  follow?: boolean;
+  json?: boolean;
+};
+
+export function registerRuns(program: Command): void {
+  const runs = addWhere(
+    program.command("runs").description("list what ran: newest first, of a repository or, with --home, of all"),
+  )
+    .option("--failed", "only runs that failed or are parked")
+    .option("--parked", "only parked runs")
+    .option("--hook <HOOK>", "only of this hook (id or name)")
+    .option("--since <TIME>", "only since then: 2h (ago), or a date")
+    .option("--limit <N>", "at most this many", "20")
+    .option("-f, --follow", "stay, and print each run when it has ended")
+    .option("--json", "print them as JSON; with --follow, one line for each run")
+    .addHelpText("after", "\nExamples:\n  gatepost runs --failed --since 1d\n  gatepost runs show a-41")
+    .action(list);
+  addWhere(runs.command("show").description("show all about one run: what it was for, its attempts, their output"))
+    .argument("<RUN>", "the run's id, such as a-41")
+    .option("--json", "print it as JSON")
+    .action(show);
+  addWhere(
+    runs.command("replay").description("run again: a waiting or parked run at once, one that is over as a new run"),
+  )
+    .argument("<RUN...>", "ids of runs")
+    .action((words: string[], given: Options) => eachRun(words, given, "replay"));
+  addWhere(runs.command("release").description("let parked runs try again, with all their retries"))
+    .argument("<RUN...>", "ids of runs")
+    .action((words: string[], given: Options) => eachRun(words, given, "replay"));
+  addWhere(runs.command("drop").description("give up runs that wait or are parked"))
+    .argument("<RUN...>", "ids of runs")
+    .action((words: string[], given: Options) => eachRun(words, given, "drop"));
+}
+
+async function filterFor({ home, repository }: Opened, given: Options): Promise<RunFilter> {
+  const { findHook } = await import("../../home/hooks.ts");
+  return {
+    repository: repository?.id ?? null,
+    hook: given.hook === undefined ? null : findHook(home, given.hook).id,
+    states: given.parked ? ["parked"] : given.failed ? ["failed", "parked"] : null,
+    since: given.since === undefined ? null : requireInstant(given.since, "--since", Date.now()),
+    after: null,
+    limit: requireCount(given.limit ?? "20", "--limit", 1),
+  };
+}
+
+const HEADINGS = [" RUN", "WHEN", "REPOSITORY", "HOOK", "WHAT", " TOOK", "END"] as const;
+
+function cells(line: RunLine, now: number): string[] {
+  return [
+    line.name,
+    ago(line.startedAt ?? line.run.madeAt, now),
+    plain(line.repository),
+    line.hook,
+    plain(line.what),
+    line.took === null ? "" : formatDuration(line.took),
+    endOf(line, now),
+  ];
+}
+
+/** How a run ended, or what it waits for, in a few words. */
+function endOf({ run }: RunLine, now: number): string {
+  if (run.state === "done") return paint("green", "ok");
+  if (run.state === "running") return paint("yellow", `running, attempt ${run.attempts}`);
+  if (run.state === "skipped") return paint("dim", `skipped: ${plain(run.reason ?? "")}`);
+  if (run.state === "waiting") {
+    const wait = Math.max(0, (run.dueAt ?? now) - now);
+    const next = wait < 1000 ? "waits for the backoffice" : `attempt ${run.attempts + 1} in ${formatDuration(wait)}`;
+    return paint("yellow", run.reason === null ? next : `${plain(run.reason)}, ${next}`);
+  }
+  return paint("red", run.state === "parked" ? `parked: ${plain(run.reason ?? "")}` : plain(run.reason ?? "failed"));
+}
+
+async function list(given: Options): Promise<void> {
+  await withHome(given, async (opened) => {
+    const { listRuns } = await import("../../home/runs.ts");
+    const filter = await filterFor(opened, given);
+    const lines = listRuns(opened.home, filter);
+    if (given.follow) return follow(opened, filter, lines, given.json === true);
+    if (given.json) return printJson({ runs: lines.map(runToJson) });
+    if (lines.length > 0)
+      print(
+        table(
+          HEADINGS,
+          lines.map((line) => cells(line, Date.now())),
+        ),
+      );
+    else say("Nothing ran yet.");
+    await hint(opened);
+  });
+}
+
+/** What an administrator should know who wonders why there is nothing newer. */
+async function hint({ home }: Opened): Promise<void> {
+  const { entryNames } = await import("../../spool/drain.ts");
+  const { watcherOf } = await import("../../backoffice/presence.ts");
+  const waiting = entryNames(home.layout.spool).length;
+  if (waiting > 0 && watcherOf(home.layout) === null)
+    say(`${waiting} receipts wait in the spool and no backoffice is running: gatepost backoffice --home ${home.dir}`);
+}
+
+async function follow(opened: Opened, filter: RunFilter, first: readonly RunLine[], json: boolean): Promise<void> {
+  const { listRuns } = await import("../../home/runs.ts");
+  const stop = new Promise<void>((resolve) => process.once("SIGINT", resolve).once("SIGTERM", resolve));
+  let ended = false;
+  void stop.then(() => {
+    ended = true;
+  });
+  const show = (line: RunLine): void =>
+    json ? print(JSON.stringify(runToJson(line))) : print(cells(line, Date.now()).filter(Boolean).join("  "));
+  const open = new Set<RunId>();
+  let after = (first[0]?.run.id ?? 0) as RunId;
+  for (const line of [...first].reverse()) {
+    if (isOver(line)) show(line);
+    else open.add(line.run.id);
+  }
+  while (!ended) {
+    const newer = listRuns(opened.home, { ...filter, after: (Math.min(after, ...open) - 1) as RunId, limit: 1000 });
+    for (const line of newer.reverse()) {
+      if (line.run.id > after) open.add(line.run.id);
+      if (open.has(line.run.id) && isOver(line)) {
+        show(line);
+        open.delete(line.run.id);
+      }
+    }
+    after = Math.max(after, ...newer.map(({ run }) => run.id)) as RunId;
+    await Promise.race([stop, new Promise((resolve) => setTimeout(resolve, 200))]);
+  }
+}
+
+const isOver = ({ run }: RunLine): boolean => run.state !== "waiting" && run.state !== "running";
+
+async function show(word: string, given: Options): Promise<void> {
+  await withHome(given, async ({ home }) => {
+    const { showRun } = await import("../../home/runs.ts");
+    printDetail(showRun(home, requireRunId(word)), given.json === true);
+  });
+}
+
+async function eachRun(words: string[], given: Options, how: "replay" | "drop"): Promise<void> {
+  await withHome(given, async ({ home }) => {
+    const { giveUpRun, replayRun } = await import("../../home/runs.ts");
+    const { ringDaemon } = await import("../../home/ring.ts");
+    const ids = words.map(requireRunId);
+    if (ids.length === 0) throw new GatepostError("GP_USAGE", "Which run?");
+    for (const id of ids) {
+      if (how === "drop") {
+        giveUpRun(home, id);
+        say(`run ${id} given up`);
+      } else say(`run ${replayRun(home, id)} will start`);
+    }
+    if (how === "replay" && !ringDaemon(home))
+      say(`No backoffice is running; start one: gatepost backoffice --home ${home.dir}`);
+  });
+}

@@ -1,0 +1,29 @@
+/** `gatepost uninstall`: the way out. */
+import type { Command } from "commander";
+import { GatepostError } from "../../core/errors.ts";
+import { print, say } from "../output.ts";
+import { addWhere, type Where, withHome } from "../where.ts";
+
+export function registerUninstall(program: Command): void {
+  addWhere(
+    program.command("uninstall").description("take a repository out: shims away, earlier hooks back, byte for byte"),
+  )
+    .option("--purge", "also delete the home, with its hooks and history, if it serves nobody else")
+    .addHelpText("after", "\nExample:\n  gatepost uninstall -R /srv/git/app.git")
+    .action(async (given: Where & { purge?: boolean }) => {
+      await withHome(given, async ({ home, repository }) => {
+        if (repository === null)
+          throw new GatepostError("GP_USAGE", "Which repository? --home alone does not say.", {
+            hint: "Add -R REPOSITORY.",
+          });
+        const { uninstall } = await import("../../home/uninstall.ts");
+        const { removed, homeRemoved, stillServed } = await uninstall(home, repository, given.purge === true);
+        print(
+          `${repository.name}: ${removed.length === 0 ? "no shims were there" : `taken out: ${removed.join(" ")}`}`,
+        );
+        if (homeRemoved) print(`The home ${home.dir} was deleted.`);
+        else if (stillServed === 0)
+          say(`Its hooks and history are kept in ${home.dir}; gatepost init brings them back.`);
+      });
+    });
+}

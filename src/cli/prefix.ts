@@ -1,0 +1,52 @@
+/**
+ * Sub-commands may be shortened to a prefix, as in Fossil. Fossil's own six `hook` sub-commands come first, in Fossil's
+ * order, so that what fingers know works (`hook d` is delete, not disable); any other prefix must mean one command only.
+ */
+import type { Command } from "commander";
+import { GatepostError } from "../core/errors.ts";
+import { nearest } from "../core/hook-type.ts";
+
+const FOSSIL_FIRST = ["add", "edit", "delete", "list", "status", "test"];
+
+/** Writes shortened command words out in full. Options before the word may take a value, so they end the search. */
+export function expandPrefixes(program: Command, argv: readonly string[]): string[] {
+  const words = [...argv];
+  let command = program;
+  for (let at = 0; at < words.length; at++) {
+    const word = words[at] ?? "";
+    const names = command.commands.map((sub) => sub.name());
+    if (names.length === 0 || word.startsWith("-")) break;
+    const full = resolveWord(word, names, command);
+    if (full === null) break;
+    words[at] = full;
+    command = command.commands.find((sub) => sub.name() === full) ?? command;
+  }
+  return words;
+}
+
+function resolveWord(word: string, names: readonly string[], command: Command): string | null {
+  if (word === "help" || names.includes(word)) return word;
+  const aliased = command.commands.find((sub) => sub.aliases().includes(word));
+  if (aliased !== undefined) return aliased.name();
+  const matches = word === "" ? [] : names.filter((name) => name.startsWith(word));
+  if (matches.length === 1) return matches[0] ?? null;
+  const path = commandPath(command);
+  if (matches.length > 1) {
+    const fossil = path === "gatepost hook" ? FOSSIL_FIRST.find((name) => matches.includes(name)) : undefined;
+    if (fossil !== undefined) return fossil;
+    throw new GatepostError("GP_USAGE", `"${word}" is short for ${matches.join(" and ")}.`, {
+      hint: "Write one more letter.",
+    });
+  }
+  // `runs a-41` and `settings window` take words of their own.
+  if (command.registeredArguments.length > 0) return null;
+  const near = nearest(word, names);
+  throw new GatepostError("GP_USAGE", `"${word}" is not a command.${near === null ? "" : ` Did you mean ${near}?`}`, {
+    hint: `One of: ${names.join(" ")}. More: ${path} --help`,
+  });
+}
+
+/** "gatepost hook add", for messages. */
+export function commandPath(command: Command): string {
+  return command.parent === null ? command.name() : `${commandPath(command.parent)} ${command.name()}`;
+}

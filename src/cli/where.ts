@@ -1,0 +1,30 @@
+/** -R, --home and --all: which home and repository a command is about. */
+import { type Command, Option } from "commander";
+import type { OpenHome } from "../home/open.ts";
+import type { RepositoryRow } from "../home/repositories.ts";
+
+export type Where = { repository?: string; home?: string };
+
+/** Adds -R and --home to a command. */
+export function addWhere(command: Command): Command {
+  return command
+    .addOption(new Option("-R, --repository <REPOSITORY>", "the repository: a path, or its name in the home"))
+    .addOption(new Option("--home <DIR>", "the home, where it is not the repository's own"));
+}
+
+export type Opened = { home: OpenHome; repository: RepositoryRow | null };
+
+/** Runs `work` with the home that the options name, and closes it. `repository` is null only when --home stands alone. */
+export async function withHome<T>(where: Where, work: (opened: Opened) => T | Promise<T>): Promise<T> {
+  const { locate } = await import("../home/locate.ts");
+  const { closeHome, openHome } = await import("../home/open.ts");
+  const { requireRepository } = await import("../home/repositories.ts");
+  const located = locate({ repository: where.repository, home: where.home, cwd: process.cwd() });
+  const home = openHome(located.home);
+  try {
+    const repository = located.repository === null ? null : requireRepository(home, located.repository);
+    return await work({ home, repository });
+  } finally {
+    closeHome(home);
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Hook types: the points in the life of a commit or push at which a hook can run. Names are Fossil's first, then
+ * Subversion's, then Git's own. `runsOn` says which kinds of repository can fire the type; `ready` says whether this
+ * version runs it: a type that is not ready can be stored, and whoever stores it is told.
+ */
+export type Kind = "git" | "fossil" | "subversion" | "mercurial" | "inbox";
+
+export type TypeFacts = {
+  name: string;
+  role: "gate" | "after" | "native" | "off";
+  runsOn: readonly Kind[];
+  ready: boolean;
+  says: string;
+};
+
+const everywhere: readonly Kind[] = ["git", "fossil", "subversion", "mercurial", "inbox"];
+
+export const TYPES: readonly TypeFacts[] = [
+  {
+    name: "after-receive",
+    role: "after",
+    runsOn: everywhere,
+    ready: true,
+    says: "new artifacts arrived; run in the background by the backoffice",
+  },
+  {
+    name: "before-commit",
+    role: "gate",
+    runsOn: ["git", "fossil", "mercurial"],
+    ready: false,
+    says: "a commit is about to be made; may refuse it",
+  },
+  {
+    name: "commit-msg",
+    role: "gate",
+    runsOn: ["git", "fossil", "subversion", "mercurial"],
+    ready: false,
+    says: "the commit message is known; may refuse or rewrite it",
+  },
+  { name: "after-commit", role: "after", runsOn: ["git", "mercurial"], ready: false, says: "a local commit was made" },
+  {
+    name: "before-push",
+    role: "gate",
+    runsOn: ["git", "mercurial"],
+    ready: false,
+    says: "on the pushing side; may refuse the push",
+  },
+  {
+    name: "before-receive",
+    role: "gate",
+    runsOn: ["git", "subversion", "mercurial"],
+    ready: false,
+    says: "a push was received and is not public yet; may refuse all of it",
+  },
+  {
+    name: "before-ref",
+    role: "gate",
+    runsOn: ["git", "mercurial"],
+    ready: false,
+    says: "one ref is about to move; may refuse that one",
+  },
+  { name: "proc-receive", role: "gate", runsOn: ["git"], ready: false, says: "does the update of a ref itself" },
+  {
+    name: "start-commit",
+    role: "gate",
+    runsOn: ["subversion", "mercurial"],
+    ready: false,
+    says: "a commit begins, without content yet",
+  },
+  { name: "disabled", role: "off", runsOn: everywhere, ready: true, says: "never runs; keeps the command for later" },
+];
+
+/** Native names of Git hooks that have a type of their own; they are accepted and answered with that type. */
+const ALIASES: Record<string, string> = {
+  "pre-commit": "before-commit",
+  "pre-merge-commit": "before-commit",
+  "pre-push": "before-push",
+  "pre-receive": "before-receive",
+  update: "before-ref",
+  "post-receive": "after-receive",
+  "post-commit": "after-commit",
+};
+
+const NATIVE =
+  /^git:(prepare-commit-msg|pre-rebase|post-checkout|post-merge|post-rewrite|applypatch-msg|pre-applypatch|post-applypatch)$/;
+
+/** The facts of a type by its name, an alias or `git:NAME`; null where there is no such type. */
+export function findType(name: string): TypeFacts | null {
+  const wanted = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
+  const found = TYPES.find((type) => type.name === wanted);
+  if (found !== undefined) return found;
+  if (NATIVE.test(name))
+    return { name, role: "native", runsOn: ["git"], ready: false, says: "Git's own hook, run in place" };
+  return null;
+}
+
+/** The known type whose name is nearest to what was typed, if it is near at all. */
+export function nearestType(typed: string): string | null {
+  return nearest(typed, [...TYPES.map((type) => type.name), ...Object.keys(ALIASES)]);
+}
+
+/** The candidate nearest to what was typed, by edit distance; null when none is near enough to be meant. */
+export function nearest(typed: string, candidates: readonly string[]): string | null {
+  let best: string | null = null;
+  let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(typed, candidate);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 8 || a.length > 64) return Number.POSITIVE_INFINITY;
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = a[i - 1] === b[j - 1] ? 0 : 1;
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, (row[j - 1] ?? 0) + swap));
+    }
+    row = next;
+  }
+  return row[b.length] ?? Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,41 @@
+/** The names in a home and where they stand. The shim (src/shim/runtime/receive.sh) knows the same names. */
+import { join } from "node:path";
+
+/** Name of the home inside a repository's data: the home itself, or a file that points to it. */
+export const HOME_NAME = "gatepost";
+
+export const layout = (home: string) => ({
+  home,
+  database: join(home, "gatepost.db"),
+  /** Where shims leave entries. */
+  spool: join(home, "spool"),
+  /** Entries that cannot become receipts, each with NAME.reason beside it. */
+  bad: join(home, "spool", "bad"),
+  /** Compiled gates. */
+  gates: join(home, "gates"),
+  /** One auxiliary file per run, removed when the run ends. */
+  auxiliary: join(home, "aux"),
+  /** The only file that holds the absolute paths of node and program. */
+  program: join(home, "bin", "gatepost"),
+  /** All hooks in export's format, rewritten at each edit. */
+  hooksFile: join(home, "hooks.json"),
+  /** "PID STARTTIME" of the process that looks at the spool. */
+  daemonPid: join(home, "daemon.pid"),
+  /** Uptime at which a shim last started a backoffice; removed by the backoffice once it is up. */
+  starting: join(home, "starting"),
+  /** Exists: shims start no backoffice. */
+  manual: join(home, "manual"),
+  /** Exists: the home is shared, others may leave entries in the spool. */
+  shared: join(home, "shared"),
+});
+
+export type Layout = ReturnType<typeof layout>;
+
+/** The text of a pointer file, which stands where the home would and names it. */
+export const pointerText = (home: string): string => `home: ${home}\n`;
+
+/** The home that a pointer file names; null where the text is no pointer. */
+export function readPointer(text: string): string | null {
+  const match = /^home: (\/[^\n]*)\n$/.exec(text);
+  return match?.[1] ?? null;
+}

@@ -1,0 +1,126 @@
+/**
+ * The backoffice over one or many homes: one pass, passes on a schedule, or serving until it is told to stop.
+ *
+ * Homes work side by side, up to `jobs` in a single pass; a failing home does not keep the others from being worked on,
+ * and its error is thrown at the end.
+ */
+import { Bell } from "../backoffice/bell.ts";
+import type { Log, Progress } from "../backoffice/context.ts";
+import { serveHome } from "../backoffice/daemon.ts";
+import type { HookFunction } from "../backoffice/function-hook.ts";
+import { type Passed, pass } from "../backoffice/pass.ts";
+import { announce, withdraw } from "../backoffice/presence.ts";
+import { onSchedule } from "../backoffice/schedule.ts";
+import { GatepostError } from "../core/errors.ts";
+import { layout } from "../core/layout.ts";
+import type { Millis } from "../core/units.ts";
+import { entryNames } from "../spool/drain.ts";
+import { closeHome } from "./open.ts";
+import { contextOf, openToRun } from "./serve.ts";
+
+export type BackofficeOptions = {
+  homes: readonly string[];
+  jobs: number;
+  signal: AbortSignal;
+  log: Log;
+  progress: Progress;
+  onPass: (home: string, passed: Passed, tookMs: number) => void;
+  functions?: ReadonlyMap<string, HookFunction>;
+};
+
+/** How long a pass waits for another process that holds the lease. Fossil's lease is as long. */
+const LEASE_PATIENCE = 60_000;
+
+/** One pass over every home. `stay`: wait for embargoes and near retries, and look once more after the last; `nodelay`:
+ *  leave a home that another backoffice works on to that one. */
+export async function passOnce(
+  options: BackofficeOptions,
+  mode: { stay: boolean; nodelay: boolean; automatic: boolean },
+): Promise<void> {
+  const failures: unknown[] = [];
+  const waiting = [...options.homes];
+  const worker = async (): Promise<void> => {
+    for (let home = waiting.shift(); home !== undefined && !options.signal.aborted; home = waiting.shift()) {
+      try {
+        await passHome(home, options, mode);
+      } catch (error) {
+        failures.push(error);
+        if (options.homes.length > 1) options.log("error", (error as Error).message);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(options.jobs, waiting.length) }, worker));
+  if (failures.length > 0) throw failures[0];
+}
+
+async function passHome(
+  dir: string,
+  options: BackofficeOptions,
+  { stay, nodelay, automatic }: { stay: boolean; nodelay: boolean; automatic: boolean },
+): Promise<void> {
+  const { jobs, signal, log, progress } = options;
+  const places = layout(dir);
+  const home = openToRun(dir, automatic);
+  const bell = new Bell();
+  const ctx = contextOf(home, { functions: options.functions ?? new Map(), bell, log, progress });
+  const giveUpAt = performance.now() + (nodelay ? 0 : LEASE_PATIENCE);
+  try {
+    for (;;) {
+      const announced = announce(places);
+      const began = performance.now();
+      let passed: Passed;
+      try {
+        passed = await pass(ctx, { reach: "changed", stay, jobs, signal });
+      } finally {
+        if (announced) withdraw(places);
+      }
+      options.onPass(dir, passed, performance.now() - began);
+      if (signal.aborted) return;
+      if (passed.heldBy === null) {
+        // While it was announced, a push relied on this process; what came after the last look is still ours to see.
+        if (!announced || entryNames(places.spool).every((name) => ctx.memory.seen.has(name))) return;
+      } else if (performance.now() >= giveUpAt) return;
+      else await bell.wait(250, signal);
+    }
+  } finally {
+    closeHome(home);
+  }
+}
+
+/** Serves the homes until the signal aborts. */
+export async function serve(options: BackofficeOptions & { poll: Millis; min: Millis }): Promise<void> {
+  const { signal, log, progress, jobs, poll, min } = options;
+  for (const dir of options.homes) closeHome(openToRun(dir)); // refuse at once what cannot be run, before serving the rest
+  await Promise.all(
+    options.homes.map((dir) => {
+      const bell = new Bell();
+      const functions = options.functions ?? new Map();
+      return serveHome({
+        layout: layout(dir),
+        bell,
+        log,
+        open: () => contextOf(openToRun(dir), { functions, bell, log, progress }),
+        poll,
+        min,
+        jobs,
+        signal,
+        onPass: (passed, took) => options.onPass(dir, passed, took),
+      });
+    }),
+  );
+}
+
+/** A pass over the homes at each time of the cron expression, until the signal aborts. */
+export const passOnSchedule = (options: BackofficeOptions, expression: string): Promise<void> =>
+  onSchedule(
+    expression,
+    async () => {
+      try {
+        await passOnce(options, { stay: false, nodelay: true, automatic: false });
+      } catch (error) {
+        if (!(error instanceof GatepostError)) throw error;
+        options.log("error", error.message); // the next tick tries again
+      }
+    },
+    options.signal,
+  );

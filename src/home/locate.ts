@@ -1,0 +1,114 @@
+/**
+ * Finds the home that serves a repository by looking, as Git itself would, without starting Git: from the path upwards
+ * to the first folder that is, or has, a Git directory; in that the home, or the small file that points to it.
+ */
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import { GatepostError } from "../core/errors.ts";
+import { HOME_NAME, layout, readPointer } from "../core/layout.ts";
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+/** The common Git directory that a `.git` entry or a bare repository stands for; null where there is none. */
+function gitDirectoryAt(folder: string): string | null {
+  const inside = join(folder, ".git");
+  const stat = statSync(inside, { throwIfNoEntry: false });
+  if (stat?.isDirectory()) return common(inside);
+  if (stat?.isFile()) {
+    const target = /^gitdir: ([^\n]+)\n?$/.exec(readText(inside) ?? "")?.[1];
+    return target === undefined ? null : common(resolve(folder, target));
+  }
+  const looksBare = isFolder(join(folder, "objects")) && isFolder(join(folder, "refs"));
+  if (looksBare && readText(join(folder, "HEAD")) !== null) return folder;
+  return readText(join(folder, "commondir")) === null || readText(join(folder, "gitdir")) === null
+    ? null
+    : common(folder);
+}
+
+function common(gitDirectory: string): string {
+  const text = readText(join(gitDirectory, "commondir"))?.replace(/\n$/, "");
+  if (text === undefined) return gitDirectory;
+  return isAbsolute(text) ? text : join(gitDirectory, text);
+}
+
+/** The data directory of the repository that `path` is in, as a real path; null where there is no repository. */
+export function findRepository(path: string): string | null {
+  let folder: string;
+  try {
+    folder = realpathSync(resolve(path));
+  } catch {
+    return null;
+  }
+  for (;;) {
+    const found = gitDirectoryAt(folder);
+    if (found !== null) {
+      try {
+        return realpathSync(found);
+      } catch {
+        return null;
+      }
+    }
+    const parent = dirname(folder);
+    if (parent === folder) return null;
+    folder = parent;
+  }
+}
+
+/** The home of a repository by its data directory: inside it, or where its pointer says; null where it has none. */
+export function homeOf(repositoryPath: string): string | null {
+  const place = join(repositoryPath, HOME_NAME);
+  const stat = statSync(place, { throwIfNoEntry: false });
+  if (stat === undefined) return null;
+  if (stat.isDirectory()) return place;
+  return readPointer(readText(place) ?? "");
+}
+
+export type Located = {
+  home: string;
+  /** Data directory of the repository that was named, or that the current folder is in; null when only a home was named. */
+  repository: string | null;
+};
+
+/** Finds home and repository from what stands on a command line. A name that is no path is left to the home's table. */
+export function locate(options: { repository?: string | undefined; home?: string | undefined; cwd: string }): Located {
+  if (options.home !== undefined) {
+    const home = requireHome(resolve(options.cwd, options.home));
+    if (options.repository === undefined) return { home, repository: null };
+    return { home, repository: findRepository(resolve(options.cwd, options.repository)) ?? options.repository };
+  }
+  const start = resolve(options.cwd, options.repository ?? ".");
+  const repository = findRepository(start);
+  if (repository === null) {
+    if (statSync(join(start, "gatepost.db"), { throwIfNoEntry: false }) !== undefined)
+      return { home: requireHome(start), repository: null };
+    throw new GatepostError(
+      "GP_NO_REPOSITORY",
+      options.repository === undefined ? "This folder is in no repository." : `${start} is no repository.`,
+      { hint: "Name one with -R REPOSITORY, or a home with --home DIR." },
+    );
+  }
+  const home = homeOf(repository);
+  if (home === null || !isFolder(home))
+    throw new GatepostError("GP_NO_HOME", `${repository} is not registered.`, {
+      hint: `Register it: gatepost init ${quoteForHint(options.repository ?? ".")}`,
+    });
+  return { home, repository };
+}
+
+function requireHome(path: string): string {
+  if (statSync(layout(path).database, { throwIfNoEntry: false }) !== undefined) return realpathSync(path);
+  throw new GatepostError("GP_NO_HOME", `${path} is no Gatepost home.`, {
+    hint: "A home is made by: gatepost init --home DIR REPOSITORY…",
+  });
+}
+
+const quoteForHint = (text: string): string =>
+  /^[\w./@%+,:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,0 +1,112 @@
+/**
+ * Making a home, and recognising one that is not where it was made.
+ *
+ * A home knows its id, its path and its inode. A folder that says otherwise is a copy or was moved, and runs nothing
+ * until `init` is called there. Then: where the old place still holds the home of that id, this is a copy and becomes a
+ * home of its own, with the hooks but without the other's past; else it was moved and goes on as it was. Where only the
+ * inode differs, it was restored from a backup: it goes on, under a new incarnation, so that run ids stay unique.
+ */
+
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { GatepostError } from "../core/errors.ts";
+import { layout } from "../core/layout.ts";
+import { closeDatabase, createDatabase, openDatabase, write } from "../store/database.ts";
+import { forgetPast } from "../store/past.ts";
+import { putSetting, readSetting } from "../store/setting.ts";
+import { writeHooksFile } from "./exchange.ts";
+import { type OpenHome, refreshProgram, requireOwner } from "./open.ts";
+import { addToRegister } from "./register.ts";
+
+/** How a home came to be open: it was there, made now, moved here, copied here, or restored. */
+export type Made = { home: OpenHome; how: "there" | "made" | "moved" | "copied" | "restored" };
+
+/** Opens the home at `dir`, making it if need be, and enters it into this user's register. Idempotent. */
+export function makeHome(dir: string, shared: boolean): Made {
+  if (dir.includes("\n")) throw new GatepostError("GP_REPOSITORY", "The path of a home cannot hold a newline.");
+  const places = layout(dir);
+  const existed = existsSync(places.database);
+  if (existsSync(dir)) requireOwner(dir);
+  makeFolders(dir, shared);
+  const home: OpenHome = { dir, layout: places, db: createDatabase(places.database) };
+  try {
+    chmodSync(places.database, 0o600);
+    const how = write(home.db, () => settleIdentity(home, existed));
+    refreshProgram(home);
+    writeHooksFile(home);
+    addToRegister({ id: readSetting(home.db, "home.id") ?? "", path: dir, inode: statSync(dir).ino });
+    return { home, how };
+  } catch (error) {
+    closeDatabase(home.db);
+    throw error;
+  }
+}
+
+/** Modes are explicit, never left to the umask. Shared: others may read home and gates, and only drop into the spool. */
+function makeFolders(dir: string, shared: boolean): void {
+  const places = layout(dir);
+  const isShared = shared || existsSync(places.shared);
+  const open = isShared ? 0o755 : 0o700;
+  for (const [folder, mode] of [
+    [dir, open],
+    [places.spool, isShared ? 0o1733 : 0o700],
+    [places.bad, 0o700],
+    [places.gates, open],
+    [places.auxiliary, 0o700],
+    [`${dir}/bin`, open],
+  ] as const) {
+    mkdirSync(folder, { recursive: true });
+    chmodSync(folder, mode);
+  }
+  if (isShared) writeFileSync(places.shared, "");
+}
+
+function settleIdentity(home: OpenHome, existed: boolean): Made["how"] {
+  const inode = String(statSync(home.dir).ino);
+  const was = { id: readSetting(home.db, "home.id"), path: readSetting(home.db, "home.path") };
+  const place = (): void => {
+    putSetting(home.db, "home.path", home.dir);
+    putSetting(home.db, "home.inode", inode);
+  };
+  if (was.id === null || was.path === null) {
+    putSetting(home.db, "home.id", randomUUID());
+    putSetting(home.db, "incarnation", "a");
+    place();
+    return "made";
+  }
+  if (was.path === home.dir) {
+    if (readSetting(home.db, "home.inode") === inode) return existed ? "there" : "made";
+    putSetting(home.db, "incarnation", nextIncarnation(readSetting(home.db, "incarnation") ?? "a"));
+    place();
+    return "restored";
+  }
+  const copied = homeIdAt(was.path) === was.id;
+  if (copied) {
+    putSetting(home.db, "home.id", randomUUID());
+    putSetting(home.db, "incarnation", nextIncarnation(readSetting(home.db, "incarnation") ?? "a"));
+    forgetPast(home.db);
+  }
+  place();
+  return copied ? "copied" : "moved";
+}
+
+function homeIdAt(dir: string): string | null {
+  try {
+    const db = openDatabase(layout(dir).database);
+    try {
+      return readSetting(db, "home.id");
+    } finally {
+      closeDatabase(db);
+    }
+  } catch {
+    return null;
+  }
+}
+
+/** a, b, … z, aa, ab, … */
+function nextIncarnation(text: string): string {
+  const last = text.at(-1) ?? "";
+  const head = text.slice(0, -1);
+  if (last !== "z") return head + String.fromCharCode(last.charCodeAt(0) + 1);
+  return `${head === "" ? "a" : nextIncarnation(head)}a`;
+}

@@ -1,0 +1,94 @@
+/** Which homes a backoffice works on, and the context it gets for each. */
+import { statSync } from "node:fs";
+import type { Bell } from "../backoffice/bell.ts";
+import { emptyMemory, type HomeContext, type Log, type Progress } from "../backoffice/context.ts";
+import type { HookFunction } from "../backoffice/function-hook.ts";
+import { GatepostError } from "../core/errors.ts";
+import type { Kind } from "../core/hook-type.ts";
+import { settingsFrom } from "../core/settings.ts";
+import type { RepositoryRow } from "../store/repository.ts";
+import { readSetting, readSettings } from "../store/setting.ts";
+import { openGit } from "../vcs/git.ts";
+import type { Repository } from "../vcs/repository.ts";
+import { locate } from "./locate.ts";
+import { closeHome, homeId, type OpenHome, openHome, requireRunnable } from "./open.ts";
+import { isRegistered, readRegister } from "./register.ts";
+
+/** What a backoffice of one home needs besides the home itself. */
+export type Surroundings = {
+  functions: ReadonlyMap<string, HookFunction>;
+  bell: Bell;
+  log: Log;
+  progress: Progress;
+};
+
+/** The context of an open home, with its settings as of now. */
+export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
+  const opened = new Map<string, Repository>();
+  return {
+    layout: home.layout,
+    db: home.db,
+    settings: settingsFrom(readSettings(home.db)),
+    incarnation: readSetting(home.db, "incarnation") ?? "a",
+    uid: statSync(home.dir).uid,
+    memory: emptyMemory(),
+    open: (row) => {
+      const known = opened.get(row.path);
+      if (known !== undefined) return known;
+      const repository = openRepository(row);
+      opened.set(row.path, repository);
+      return repository;
+    },
+    ...around,
+  };
+}
+
+/** The read-only view of a repository, by its kind. */
+const openers: Partial<Record<Kind, (row: RepositoryRow) => Repository>> = { git: (row) => openGit(row.path) };
+
+export function openRepository(row: RepositoryRow): Repository {
+  const opener = openers[row.kind];
+  if (opener === undefined) throw new GatepostError("GP_BUG", `No way to read ${row.kind} repositories.`);
+  return opener(row);
+}
+
+/**
+ * The homes that a call names: of each repository, each path that is a home, `--home`; without any, the home of the
+ * current folder's repository, else every home in this user's register. Those named are run because their owner named
+ * them; those from the register because they stand in it.
+ */
+export function homesFor(paths: readonly string[], home: string | undefined, cwd: string): string[] {
+  if (home !== undefined) return [locate({ home, cwd }).home];
+  if (paths.length > 0) return [...new Set(paths.map((path) => locate({ repository: path, cwd }).home))];
+  try {
+    return [locate({ cwd }).home];
+  } catch (error) {
+    if (!(error instanceof GatepostError) || error.code !== "GP_NO_REPOSITORY") throw error;
+  }
+  const registered = readRegister().map(({ path }) => path);
+  if (registered.length > 0) return registered;
+  throw new GatepostError("GP_NO_HOME", "No repository is registered yet.", {
+    hint: "Register one: gatepost init PATH",
+  });
+}
+
+/** Opens a home in order to run its hooks; refuses one that was copied, moved, or is another user's. With `automatic`
+ *  it must stand in the register too, since then no person named it. */
+export function openToRun(dir: string, automatic = false): OpenHome {
+  const home = openHome(dir);
+  try {
+    requireRunnable(home);
+    if (automatic && !isRegistered({ id: homeId(home), path: dir }))
+      throw new GatepostError(
+        "GP_HOME_MOVED",
+        `The home ${dir} is not in this user's register. Its hooks do not run.`,
+        {
+          hint: "If they shall: gatepost init REPOSITORY",
+        },
+      );
+    return home;
+  } catch (error) {
+    closeHome(home);
+    throw error;
+  }
+}

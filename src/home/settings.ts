@@ -1,0 +1,30 @@
+/** Reading and changing the settings of a home. */
+import { rmSync, writeFileSync } from "node:fs";
+import { requireSetting, requireSettingValue, SETTINGS, type SettingName } from "../core/settings.ts";
+import { write } from "../store/database.ts";
+import { dropSetting, putSetting, readSettings } from "../store/setting.ts";
+import { homeSettings, type OpenHome, requireOwner } from "./open.ts";
+
+export type SettingLine = { name: SettingName; value: string; isDefault: boolean; says: string };
+
+/** All settings of the home, or the one that is named. */
+export function listSettings(home: OpenHome, only?: string): SettingLine[] {
+  const stored = readSettings(home.db);
+  const values = homeSettings(home);
+  const names = only === undefined ? (Object.keys(SETTINGS) as SettingName[]) : [requireSetting(only)];
+  return names.map((name) => ({ name, value: values[name], isDefault: !stored.has(name), says: SETTINGS[name].says }));
+}
+
+/** Sets one; null takes it back to its default. */
+export function changeSetting(home: OpenHome, word: string, value: string | null): SettingLine {
+  const name = requireSetting(word);
+  if (value !== null) requireSettingValue(name, value);
+  requireOwner(home.dir);
+  write(home.db, () => (value === null ? dropSetting(home.db, name) : putSetting(home.db, name, value)));
+  if (name === "automatic-backoffice") {
+    // Shims cannot read the database: for them the setting is a file.
+    if (homeSettings(home)[name] === "off") writeFileSync(home.layout.manual, "", { mode: 0o644 });
+    else rmSync(home.layout.manual, { force: true });
+  }
+  return listSettings(home, name)[0] as SettingLine;
+}

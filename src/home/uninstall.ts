@@ -1,0 +1,39 @@
+/** `uninstall`: takes a repository out of its home. Hooks folders are as they were before; the home's history stays. */
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { HOME_NAME } from "../core/layout.ts";
+import { receiveHooks, removeShims } from "../shim/install.ts";
+import { write } from "../store/database.ts";
+import { listRepositories, type RepositoryRow, removeRepository } from "../store/repository.ts";
+import { identifyGit } from "../vcs/git.ts";
+import { removePointer } from "./init.ts";
+import { type OpenHome, requireOwner } from "./open.ts";
+import { removeFromRegister } from "./register.ts";
+
+export type Uninstalled = { removed: string[]; homeRemoved: boolean; stillServed: number };
+
+/**
+ * Removes the shims of a repository and puts back the hooks that were there. The repository leaves the home's table,
+ * with its receipts and runs. A home that serves nobody else is taken out of the register; with `purge` its folder is
+ * deleted, hooks and all.
+ */
+export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boolean): Promise<Uninstalled> {
+  requireOwner(home.dir);
+  const { hooksDir, bare } = await identifyGit(row.path);
+  const removed = removeShims(hooksDir, receiveHooks(bare));
+  const stillServed = write(home.db, () => {
+    const others = listRepositories(home.db).filter(({ id }) => id !== row.id).length;
+    const inside = home.dir === join(row.path, HOME_NAME);
+    // A home inside the repository keeps what it knows, in case init is called again.
+    if (!inside) removeRepository(home.db, { id: row.id });
+    return others;
+  });
+  removePointer(row.path, home.dir);
+  if (stillServed === 0) removeFromRegister(home.dir);
+  const homeRemoved = purge && stillServed === 0;
+  if (homeRemoved) {
+    home.db.sqlite.close();
+    rmSync(home.dir, { recursive: true, force: true });
+  }
+  return { removed, homeRemoved, stillServed };
+}

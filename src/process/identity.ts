@@ -1,0 +1,48 @@
+/**
+ * Which process is meant. A pid alone says little: the kernel hands the numbers out in a circle, so a pid kept in the
+ * database may belong to a stranger by now. A pid together with its start time names one process within one boot, and
+ * the boot id names the boot. All three come from /proc and need no permission, also for another user's process.
+ */
+import { readFileSync } from "node:fs";
+
+/** One process of one boot. `startTime` is field 22 of /proc/PID/stat (clock ticks since boot), kept as text. */
+export type ProcessIdentity = { pid: number; startTime: string };
+
+export type ProcessStatus = ProcessIdentity & { state: string; group: number; session: number };
+
+/** What /proc says about a process; null when there is none with this pid, or it ended while we looked. */
+export function processStatus(pid: number): ProcessStatus | null {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    return null; // ENOENT before the open, ESRCH between the open and the read
+  }
+  // The second field is the program's name in brackets; it may itself hold spaces, brackets and newlines.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const [state = "", , group, session] = fields;
+  return { pid, state, group: Number(group), session: Number(session), startTime: fields[19] ?? "" };
+}
+
+/** Says who has this pid now; null when nobody has. A zombie still has its identity. */
+export function processIdentity(pid: number): ProcessIdentity | null {
+  const status = processStatus(pid);
+  return status === null ? null : { pid, startTime: status.startTime };
+}
+
+/** True for a process that can still do something: not for a zombie, nor for one that is being taken down. */
+export const isRunning = (status: ProcessStatus): boolean => status.state !== "Z" && status.state !== "X";
+
+/** Says whether this very process, not a later one with the same number, still runs. A zombie does not. */
+export function isAlive(identity: ProcessIdentity): boolean {
+  const status = processStatus(identity.pid);
+  return status !== null && status.startTime === identity.startTime && isRunning(status);
+}
+
+let boot: string | null = null;
+
+/** The id of this boot, by which a pid from before a restart is told from one of today. */
+export function bootId(): string {
+  boot ??= readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  return boot;
+}

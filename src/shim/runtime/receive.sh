@@ -1,0 +1,319 @@
+#!/bin/sh
+# gatepost shim 1
+#
+# Tells Gatepost that something arrived in this repository: as post-receive it writes down which refs a push moved,
+# as post-commit, post-merge, post-rewrite or post-checkout only that work was done here, and by whom. The same file
+# stands under each of these names. The second line is how the installer knows its own file; do not change it.
+#
+# Rules
+#   1. It never makes a push or a commit fail, and is silent unless something is wrong: then one line on stderr. What
+#      it could not write down, the backoffice finds by comparing the refs it knows with the refs that are there.
+#   2. On the common path it starts no process: builtins only, hence no $(...), no date, no basename. A fork costs
+#      about a millisecond, and a push would pay it each time. Forks are made for more than 100 refs (one cat, since
+#      the shell reads byte by byte), for a chained hook, and to start a backoffice where none is alive.
+#   3. Nothing in the environment or in a ref is ever run or expanded a second time, and none of it can forge a line.
+#   4. A redirection that fails ends some shells. So each one that may fail stands on a { } of its own.
+#   5. What a chained hook gets is what git gave: all that changes directory, umask or options then runs in ( ).
+#
+# Entry: a text file <home>/spool/NAME.entry, NAME of letters, digits, dots and dashes, created with noclobber.
+#     gatepost 1                     the format
+#     kind push                      or work
+#     hook post-receive              the name this file was called by
+#     dir /srv/git/a.git             the repository: its git common dir, as a physical path
+#     namespace N                    this and all below only if set: GIT_NAMESPACE
+#     gl_user N, gl_repo N, remote_user N, address N
+#     option TEXT                    one for each push option, in order
+#     updates                        kind push only; after it OLD NEW REF lines, byte for byte as git wrote them
+#     end N                          N updates; "end 100+" is 100 or more. Without this line the entry is not whole.
+# A newline in a value is followed by one space; of a value with more than 1000 newlines the rest is left out.
+# All of it is one printf, so that an entry normally appears whole; after 100 updates the rest is copied by cat.
+#
+# Home: the folder gatepost in the git common dir, or a file of that name whose first line is "home: /absolute/path".
+# It is private, and then entries are 0600; or a file named shared says that others push here, and then its owner
+# must be able to read entries whatever the umask of the pusher is.
+#
+# If this process dies before the last line is written, the entry is incomplete and the drain sets it aside; if it
+# dies before that, there is no entry. Both are found by comparing refs. The entry comes first and the look at
+# daemon.pid second: a backoffice gives daemon.pid up first and looks at the spool last, so one of the two sees it.
+#
+# Proven by test/shim/receive.test.ts, in dash, bash and busybox.
+
+gp_newline='
+'
+gp_hook=${0##*/}
+gp_updates= gp_count=0 gp_more=
+
+say() {
+  printf 'gatepost: %s\n' "$1" >&2
+}
+
+# Reads the first 100 lines of stdin into gp_updates and counts them; gp_more is set if there may be further ones.
+take_updates() {
+  while IFS= read -r gp_line; do
+    gp_updates=$gp_updates$gp_line$gp_newline
+    gp_count=$((gp_count + 1))
+    if [ "$gp_count" -eq 100 ]; then
+      gp_more=+
+      return
+    fi
+  done
+}
+
+# Reads a file that holds one path into gp_text; its last newline does not count, others do.
+slurp() {
+  gp_text=
+  while IFS= read -r gp_line || [ -n "$gp_line" ]; do
+    gp_text=$gp_text${gp_text:+$gp_newline}$gp_line
+  done 2>/dev/null <"$1"
+}
+
+# Goes to a directory by its physical path, which is then in PWD.
+enter() {
+  cd -P -- "$1" 2>/dev/null
+}
+
+# Makes gp_text the line "KEY VALUE" of the entry.
+fold() {
+  case $2 in
+  *"$gp_newline"*) ;;
+  *)
+    gp_text="$1 $2$gp_newline"
+    return
+    ;;
+  esac
+  # Cutting with ${...#...} takes time that grows with the square of the length in dash; a here-document does not.
+  gp_text=
+  gp_lines=0
+  while IFS= read -r gp_line && [ "$gp_lines" -le 1000 ]; do
+    gp_text="$gp_text${gp_text:+ }$gp_line$gp_newline"
+    [ "$gp_lines" -gt 0 ] || gp_text="$1 $gp_text"
+    gp_lines=$((gp_lines + 1))
+  done <<VALUE
+$2
+VALUE
+}
+
+# Adds "KEY VALUE" to the entry unless the value is empty.
+put() {
+  [ -n "$2" ] || return 0
+  fold "$1" "$2"
+  gp_entry=$gp_entry$gp_text
+}
+
+# Adds the push options. git counts them; the loop also ends at the first that is not there. They are gathered by
+# the hundred, because adding each of tens of thousands to a long text would take minutes.
+put_options() {
+  case ${GIT_PUSH_OPTION_COUNT:-0} in
+  *[!0-9]* | ??????*) return ;;
+  esac
+  gp_options= gp_number=0
+  while [ "$gp_number" -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do
+    eval "gp_option=\${GIT_PUSH_OPTION_$gp_number-} gp_set=\${GIT_PUSH_OPTION_$gp_number+set}"
+    [ -n "$gp_set" ] || break
+    fold option "$gp_option"
+    gp_options=$gp_options$gp_text
+    gp_number=$((gp_number + 1))
+    case $gp_number in
+    *00) gp_entry=$gp_entry$gp_options gp_options= ;;
+    esac
+  done
+  gp_entry=$gp_entry$gp_options
+}
+
+# Sets gp_now to whole seconds by a clock that only restarts with the machine.
+look_at_clock() {
+  gp_now=
+  { IFS='. ' read -r gp_now gp_line </proc/uptime; } 2>/dev/null
+  case $gp_now in
+  '' | *[!0-9]*) gp_now=$(date +%s) ;; # no /proc
+  esac
+}
+
+# Sets gp_file to the name of a file that does not exist yet.
+name_entry() {
+  gp_name=
+  { IFS= read -r gp_name </proc/sys/kernel/random/uuid; } 2>/dev/null
+  case $gp_name in
+  '' | *[!0-9a-f-]*)
+    look_at_clock
+    gp_name=$$-$gp_now
+    while [ -e "$gp_home/spool/$gp_name.entry" ]; do gp_name=$gp_name-2; done
+    ;;
+  esac
+  gp_file=$gp_home/spool/$gp_name.entry
+}
+
+# Sets gp_home, and gp_dir to the git common dir; fails if this repository has no home. Changes directory.
+find_home() {
+  CDPATH=
+  gp_dir=${GIT_COMMON_DIR:-${GIT_DIR:-.git}}
+  if [ -f "$gp_dir" ]; then # linked work trees and submodules, where git has not set GIT_DIR
+    slurp "$gp_dir"
+    gp_dir=${gp_text#gitdir: }
+  fi
+  enter "$gp_dir" || return
+  if [ -f commondir ]; then
+    slurp commondir
+    enter "$gp_text" || return
+  fi
+  gp_dir=$PWD
+  gp_home=$PWD/gatepost
+  [ ! -d gatepost ] || return 0
+  [ -f gatepost ] || return
+  gp_line=
+  { IFS= read -r gp_line <gatepost; } 2>/dev/null
+  gp_home=${gp_line#home: }
+  case $gp_line in
+  "home: /"*) ;;
+  *)
+    say 'the file "gatepost" in the git directory names no home, so hooks will not run; see: gatepost doctor'
+    return 1
+    ;;
+  esac
+}
+
+# Writes the entry. stdin is read only for a push whose updates have not been taken yet.
+write_entry() {
+  gp_entry="gatepost 1${gp_newline}kind $gp_kind${gp_newline}hook $gp_hook$gp_newline"
+  put dir "$gp_dir"
+  put namespace "${GIT_NAMESPACE-}"
+  put gl_user "${GL_USER-}"
+  put gl_repo "${GL_REPO-}"
+  put remote_user "${REMOTE_USER-}"
+  gp_address=${REMOTE_ADDR:-${SSH_CONNECTION:-${SSH_CLIENT-}}}
+  put address "${gp_address%% *}"
+  put_options
+  gp_copy=
+  if [ "$gp_kind" = push ]; then
+    if [ -z "$gp_taken" ]; then
+      take_updates
+      gp_copy=$gp_more
+    fi
+    gp_entry="${gp_entry}updates$gp_newline$gp_updates"
+  fi
+  gp_end="end $gp_count$gp_more$gp_newline"
+  umask 077
+  [ ! -e "$gp_home/shared" ] || umask 022
+  name_entry
+  if [ -n "$gp_copy" ]; then
+    { { printf '%s' "$gp_entry" && cat && printf '%s' "$gp_end"; } >"$gp_file"; } 2>/dev/null
+  else
+    { printf '%s' "$gp_entry$gp_end" >"$gp_file"; } 2>/dev/null
+  fi
+}
+
+# Is a backoffice alive? By process id and start time, since ids are used again; a zombie is not alive.
+is_alive() {
+  gp_pid=
+  { IFS=' ' read -r gp_pid gp_start gp_line <"$gp_home/daemon.pid"; } 2>/dev/null
+  case $gp_pid in
+  '' | *[!0-9]*) return 1 ;;
+  esac
+  if [ ! -e /proc/self/stat ]; then
+    kill -0 "$gp_pid" 2>/dev/null
+    return
+  fi
+  gp_line=
+  { IFS= read -r gp_line <"/proc/$gp_pid/stat"; } 2>/dev/null || return
+  # The program's name, in parentheses, may hold spaces and parentheses. The state, field 3, comes first after it.
+  set -- ${gp_line##*") "}
+  [ "$1" != Z ] && [ "${20-}" = "$gp_start" ]
+}
+
+# Was a backoffice started within the last 30 seconds? If not, says that one is now. A time that is still to come was
+# written before the machine was started anew.
+is_starting() {
+  look_at_clock
+  gp_last=
+  { IFS= read -r gp_last <"$gp_home/starting"; } 2>/dev/null
+  case $gp_last in
+  '' | *[!0-9]* | ????????????????*) ;;
+  *)
+    if [ "$gp_last" -le "$gp_now" ] && [ "$gp_last" -ge "$((gp_now - 30))" ]; then return; fi
+    ;;
+  esac
+  ! { printf '%s\n' "$gp_now" >|"$gp_home/starting"; } 2>/dev/null
+}
+
+# Sets gp_umask to the umask this process was given, which is the one git has: hooks may write files for others, and
+# the umask for the entry is not for them. Must come before git ends.
+take_umask() {
+  gp_umask=022
+  while read -r gp_line gp_text; do
+    if [ "$gp_line" = Umask: ]; then
+      gp_umask=$gp_text
+      return
+    fi
+  done 2>/dev/null <"/proc/$PPID/status"
+}
+
+# Becomes the backoffice, in a session of its own, with nothing of this push: no descriptor that would hold it open
+# (git passes 0 to 2; no sh can close those above 9), no variable of git, and none that says who pushed, since it will
+# serve others' pushes as well.
+become_backoffice() {
+  cd / || exit
+  gp_line=$(export -p)
+  IFS=$gp_newline
+  for gp_line in $gp_line; do
+    gp_line=${gp_line#export }     # dash, busybox, and bash when called sh
+    gp_line=${gp_line#declare -x } # bash
+    gp_line=${gp_line%%=*}
+    case $gp_line in
+    *[!A-Za-z0-9_]*) ;; # part of a value
+    GIT_* | GL_* | REMOTE_* | SSH_*) unset "$gp_line" ;;
+    esac
+  done
+  unset IFS
+  umask "$gp_umask"
+  exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+  set -- "$gp_home/bin/gatepost" backoffice --automatic --home "$gp_home"
+  if command -v setsid; then set -- setsid "$@"; fi
+  exec "$@"
+}
+
+# Starts a backoffice where none is alive. Only the owner of the home may: what it runs, it runs as that user.
+wake() {
+  if [ ! -O "$gp_home" ] || [ -e "$gp_home/manual" ] || is_alive; then return; fi
+  if [ ! -x "$gp_home/bin/gatepost" ]; then
+    say "no backoffice could be started: bin/gatepost is missing from the home; see: gatepost doctor"
+  elif ! is_starting; then
+    take_umask
+    { become_backoffice & } </dev/null >/dev/null 2>&1
+  fi
+}
+
+record() {
+  set -f -C
+  find_home || return
+  write_entry || say "no entry could be written to the spool; nothing is lost, the backoffice will find the change"
+  wake
+}
+
+case $gp_hook in
+post-receive) gp_kind=push ;;
+*) gp_kind=work ;;
+esac
+gp_taken=
+gp_chained=gatepost/chained/$gp_hook
+case $0 in
+*/*) gp_chained=${0%/*}/$gp_chained ;;
+esac
+
+if [ ! -f "$gp_chained" ] || [ ! -x "$gp_chained" ]; then
+  trap 'exit 0' 0 # also if the shell itself gives up, as for want of descriptors
+  record
+  exit 0
+fi
+if [ "$gp_kind" = work ]; then
+  (record) </dev/null
+  exec "$gp_chained" "$@"
+fi
+take_updates
+gp_taken=yes
+if [ -n "$gp_more" ]; then
+  gp_rest=$(cat)
+  gp_updates=$gp_updates${gp_rest:+$gp_rest$gp_newline}
+fi
+(record)
+printf '%s' "$gp_updates" 2>/dev/null | "$gp_chained" "$@"
+exit

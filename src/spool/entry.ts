@@ -1,0 +1,206 @@
+/**
+ * A spool entry: the note that a receive shim leaves in the spool to say that something arrived.
+ *
+ *     gatepost 1                        the format; a program that does not know the number reads no further
+ *     kind push                         or work: somebody committed, merged, rewrote or checked out here
+ *     hook post-receive                 the native hook that wrote it
+ *     dir /srv/git/app.git              physical path of the repository's own directory
+ *     namespace team                    GIT_NAMESPACE; this line and the next four only if there is a value
+ *     gl_user alice                     GL_USER
+ *     gl_repo app                       GL_REPO
+ *     remote_user alice                 REMOTE_USER
+ *     address 192.0.2.7                 where the push came from
+ *     option ci.skip                    one line for each push option, in order
+ *     updates                           kind push only; then one line OLD NEW REF for each ref, as git wrote it
+ *     end 1                             number of updates; "end 100+" is 100 or more
+ *
+ * Rules
+ *   1. Lines are bytes and end with a newline. A newline inside a value is followed by one space, so a line of the
+ *      header begins with a key only if a shim wrote that key: no name, option or path can forge one.
+ *   2. An entry is whole when, and only when, its last line is `end` and agrees with what stands above. Whatever part
+ *      of one a killed shim or a full disk left behind reads as partial, at whichever byte it was cut.
+ *   3. Whatever else does not fit is bad, with the reason. Reading never throws and never guesses: entries are
+ *      written by whoever may push.
+ *
+ * File names: letters, digits, dots and dashes, ending in `.entry`. Whatever is in the spool under another name is
+ * not an entry. The shim's side of this format is src/shim/runtime/receive.sh.
+ *
+ * Pure. Proven by test/spool/entry.test.ts; that shim and reader agree, by test/shim/receive.test.ts.
+ */
+import { type ByteString, fromBuffer, toBuffer } from "../core/bytes.ts";
+import { GatepostError } from "../core/errors.ts";
+
+/** One ref as git reported it: object ids of equal length in hex, all zero where there was or is none. */
+export type EntryUpdate = { old: string; new: string; ref: ByteString };
+
+export type Entry = {
+  kind: "push" | "work";
+  hook: string; // name of the native hook, such as post-receive
+  dir: ByteString;
+  namespace: ByteString | null;
+  glUser: ByteString | null;
+  glRepo: ByteString | null;
+  remoteUser: ByteString | null;
+  address: ByteString | null;
+  options: readonly ByteString[];
+  updates: readonly EntryUpdate[]; // none if kind is work; refs without the prefix of the namespace
+};
+
+export type Parsed =
+  | { state: "whole"; entry: Entry }
+  | { state: "partial" } // ends before its last line: still being written, or its writer was killed
+  | { state: "bad"; reason: string };
+
+/** What a file in the spool must be called to be an entry. */
+export const ENTRY_NAME = /^[A-Za-z0-9.-]+\.entry$/;
+
+const single = {
+  kind: "kind",
+  hook: "hook",
+  dir: "dir",
+  namespace: "namespace",
+  gl_user: "glUser",
+  gl_repo: "glRepo",
+  remote_user: "remoteUser",
+  address: "address",
+} as const;
+
+type Header = { values: Map<string, ByteString>; options: ByteString[] };
+
+const hookName = /^[a-z]+(-[a-z]+)*$/;
+// Sticky, so that 100,000 lines are read in place. Its groups keep both ids at one length.
+const updateLine = /(?:([0-9a-f]{40}) ([0-9a-f]{40})|([0-9a-f]{64}) ([0-9a-f]{64})) ([^\n\0]+)\n/y;
+const trailer = /end (0|[1-9][0-9]{0,8})(\+?)\n/y;
+
+const partial: Parsed = { state: "partial" };
+const bad = (reason: string): Parsed => ({ state: "bad", reason });
+
+/** Reads one entry. Never throws. Linear in the number of bytes. */
+export function parseEntry(bytes: Uint8Array): Parsed {
+  const text = fromBuffer(bytes);
+  const header: Header = { values: new Map(), options: [] };
+  const updates: EntryUpdate[] = [];
+
+  let at = text.indexOf("\n") + 1;
+  if (at === 0) return partial;
+  const format = text.slice(0, at - 1);
+  if (format !== "gatepost 1") {
+    return bad(/^gatepost [0-9]+$/.test(format) ? `format ${format.slice(9)} is not known` : "not an entry");
+  }
+
+  let listed = false;
+  while (!text.startsWith("end ", at)) {
+    const stop = endOfValue(text, at);
+    if (stop === -1) return partial;
+    const line = text.slice(at, stop);
+    at = stop + 1;
+    if (line === "updates") {
+      listed = true;
+      at = readUpdates(text, at, updates);
+      break;
+    }
+    const reason = readHeaderLine(line, header);
+    if (reason !== null) return bad(reason);
+  }
+
+  if (text.indexOf("\n", at) === -1) return partial;
+  trailer.lastIndex = at;
+  const end = trailer.exec(text);
+  if (end === null) return bad(listed ? `line ${updates.length + 1} of the updates is none` : "its last line is wrong");
+  if (trailer.lastIndex !== text.length) return bad("goes on after its last line");
+  const count = Number(end[1]);
+  if (end[2] === "+" ? updates.length < count : updates.length !== count) {
+    return bad(`has ${updates.length} updates, its last line says ${end[1]}${end[2]}`);
+  }
+  return assemble(header, updates, listed);
+}
+
+/** Where the line that starts at `at` ends, together with the lines that continue it; -1 if that cannot be told. */
+function endOfValue(text: string, at: number): number {
+  let stop = text.indexOf("\n", at);
+  while (stop !== -1) {
+    if (stop + 1 === text.length) return -1; // what follows may still continue it
+    if (text[stop + 1] !== " ") return stop;
+    stop = text.indexOf("\n", stop + 1);
+  }
+  return -1;
+}
+
+/** Takes in one line `key value`; the reason why not, or null. */
+function readHeaderLine(line: string, header: Header): string | null {
+  const space = line.indexOf(" ");
+  const key = space === -1 ? line : line.slice(0, space);
+  const value = line.slice(key.length + 1).replaceAll("\n ", "\n") as ByteString;
+  if (space !== -1 && key === "option") {
+    header.options.push(value);
+    return null;
+  }
+  if (space === -1 || !Object.hasOwn(single, key)) return `has an unknown line, number ${header.values.size + 2}`;
+  if (header.values.has(key)) return `has ${key} twice`;
+  header.values.set(key, value);
+  return null;
+}
+
+/** Reads updates from `at` on for as long as there are any; returns where the next line starts. */
+function readUpdates(text: string, at: number, updates: EntryUpdate[]): number {
+  updateLine.lastIndex = at;
+  let end = at;
+  for (let found = updateLine.exec(text); found !== null; found = updateLine.exec(text)) {
+    const [, old40, new40, old64, new64, ref] = found;
+    updates.push({ old: (old40 ?? old64) as string, new: (new40 ?? new64) as string, ref: ref as ByteString });
+    end = updateLine.lastIndex;
+  }
+  return end;
+}
+
+function assemble(header: Header, updates: EntryUpdate[], listed: boolean): Parsed {
+  const { values, options } = header;
+  const kind = values.get("kind");
+  const hook = values.get("hook");
+  const dir = values.get("dir");
+  if (kind === undefined || hook === undefined || dir === undefined) return bad("lacks its kind, hook or dir");
+  if (kind !== "push" && kind !== "work") return bad("is of an unknown kind");
+  if (!hookName.test(hook)) return bad("names no hook");
+  if ((kind === "push") !== listed) return bad(`is of kind ${kind} and ${listed ? "has" : "lacks"} updates`);
+  const entry: Entry = {
+    kind: listed ? "push" : "work",
+    hook,
+    dir,
+    namespace: values.get("namespace") ?? null,
+    glUser: values.get("gl_user") ?? null,
+    glRepo: values.get("gl_repo") ?? null,
+    remoteUser: values.get("remote_user") ?? null,
+    address: values.get("address") ?? null,
+    options,
+    updates,
+  };
+  return { state: "whole", entry };
+}
+
+/** The bytes of an entry: `parseEntry` gives the same entry back. An entry that the format cannot hold (updates of
+ *  kind work, a ref with a newline, a malformed id) is a mistake of the caller: GP_BUG. */
+export function formatEntry(entry: Entry): Buffer {
+  let text = "gatepost 1\n";
+  for (const [key, field] of Object.entries(single)) {
+    const value = entry[field];
+    if (value !== null) text += `${key} ${value.replaceAll("\n", "\n ")}\n`;
+  }
+  for (const option of entry.options) text += `option ${option.replaceAll("\n", "\n ")}\n`;
+  if (entry.kind === "push") text += "updates\n";
+  for (const update of entry.updates) text += `${update.old} ${update.new} ${update.ref}\n`;
+  const bytes = toBuffer(`${text}end ${entry.updates.length}\n` as ByteString);
+  const parsed = parseEntry(bytes);
+  if (parsed.state !== "whole" || parsed.entry.updates.length !== entry.updates.length) {
+    throw new GatepostError(
+      "GP_BUG",
+      `An entry cannot be written down: it ${parsed.state === "bad" ? parsed.reason : parsed.state}.`,
+    );
+  }
+  return bytes;
+}
+
+/** The full name of a ref that a push into `namespace` calls `ref`: team/app stands for two nested namespaces. */
+export function namespacedRef(namespace: ByteString | null, ref: ByteString): ByteString {
+  const parts = (namespace ?? "").split("/").filter((part) => part !== "");
+  return `${parts.map((part) => `refs/namespaces/${part}/`).join("")}${ref}` as ByteString;
+}

@@ -1,0 +1,201 @@
+/**
+ * The connection to a home's database, and the only code that knows SQLite's ways.
+ *
+ * - WAL with synchronous=FULL: a transaction that returned survives a power cut. (The library is built with NORMAL.)
+ * - Every write is one short IMMEDIATE transaction; none is open while a process runs or a promise is awaited, which
+ *   `write` enforces by taking a function that is not async.
+ * - A statement is prepared once per connection: `all`, `one` and `change` make a function of an SQL text.
+ * - A database is made under a temporary name and linked into place whole: whoever finds gatepost.db finds it finished,
+ *   and of two processes that make it at once one wins and the other uses the winner's.
+ *
+ * SQLite's own error codes never leave this file: see `translate`.
+ */
+import { linkSync, readFileSync, rmSync, statSync } from "node:fs";
+import SQLite from "better-sqlite3";
+import { GatepostError } from "../core/errors.ts";
+
+/** As in schema.sql: tells our file from any other. */
+const APPLICATION_ID = 0x47506f73;
+/** The schema version this program writes. */
+export const SCHEMA_VERSION = 1;
+
+const schemaFile = new URL("../../schema.sql", import.meta.url);
+
+export type Database = {
+  readonly path: string;
+  readonly sqlite: SQLite.Database;
+  readonly prepared: Map<string, SQLite.Statement>;
+  /** dev:inode of the file when it was opened, to notice a database that was moved or replaced under us. */
+  readonly identity: string;
+};
+
+type Values = Readonly<Record<string, unknown>>;
+
+function prepare(db: Database, sql: string): SQLite.Statement {
+  let statement = db.prepared.get(sql);
+  if (statement === undefined) {
+    statement = db.sqlite.prepare(sql);
+    db.prepared.set(sql, statement);
+  }
+  return statement;
+}
+
+function guarded<T>(db: Database, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw translate(error, db.path);
+  }
+}
+
+/** Makes a function that returns every row of the query. Sorting and limits belong into the SQL. */
+export const all =
+  <Row, P extends Values = Values>(sql: string) =>
+  (db: Database, values: P): Row[] =>
+    guarded(db, () => prepare(db, sql).all(values) as Row[]);
+
+/** Makes a function that returns the query's rows one by one; no write may happen until it is used up or broken off. */
+export const each =
+  <Row, P extends Values = Values>(sql: string) =>
+  (db: Database, values: P): IterableIterator<Row> =>
+    guarded(db, () => prepare(db, sql).iterate(values) as IterableIterator<Row>);
+
+/** Makes a function that returns the query's first row, or null. */
+export const one =
+  <Row, P extends Values = Values>(sql: string) =>
+  (db: Database, values: P): Row | null =>
+    guarded(db, () => (prepare(db, sql).get(values) as Row | undefined) ?? null);
+
+/** Makes a function that changes rows and returns how many, and the id of the last one inserted. */
+export const change =
+  <P extends Values = Values>(sql: string) =>
+  (db: Database, values: P): { changes: number; id: number } =>
+    guarded(db, () => {
+      const { changes, lastInsertRowid } = prepare(db, sql).run(values);
+      return { changes, id: Number(lastInsertRowid) };
+    });
+
+/** Runs `work` in one IMMEDIATE transaction: all of it is done, or, when it throws, nothing. Inside another `write` it
+ *  joins that one. */
+export function write<T>(db: Database, work: () => T): T {
+  if (db.sqlite.inTransaction) return work();
+  return guarded(db, () => db.sqlite.transaction(work).immediate());
+}
+
+function load(path: string, options: SQLite.Options): SQLite.Database {
+  try {
+    return new SQLite(path, options);
+  } catch (error) {
+    throw translate(error, path);
+  }
+}
+
+function configure(sqlite: SQLite.Database): void {
+  sqlite.pragma("synchronous = FULL");
+  sqlite.pragma("foreign_keys = ON");
+}
+
+/** Makes the database at `path` if there is none, and opens it. */
+export function createDatabase(path: string): Database {
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+    const temporary = `${path}.${process.pid}.new`;
+    rmSync(temporary, { force: true });
+    try {
+      const sqlite = load(temporary, {});
+      try {
+        sqlite.exec(readFileSync(schemaFile, "utf8"));
+        sqlite.pragma("journal_mode = WAL"); // stays with the file
+      } finally {
+        sqlite.close();
+      }
+      linkSync(temporary, path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw translate(error, path);
+    } finally {
+      for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(temporary + suffix, { force: true });
+    }
+  }
+  return openDatabase(path);
+}
+
+/** Opens an existing database. Refuses what is not ours, damaged, or of a newer program; never changes such a file. */
+export function openDatabase(path: string): Database {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined)
+    throw new GatepostError("GP_NO_HOME", `There is no database at ${path}.`, {
+      hint: "Register the repository first: gatepost init",
+    });
+  if (stat.size === 0) throw notOurs(path, "it is empty");
+  const sqlite = load(path, { fileMustExist: true, timeout: 5000 });
+  try {
+    if (Number(sqlite.pragma("application_id", { simple: true })) !== APPLICATION_ID)
+      throw notOurs(path, "it was made by another program");
+    const version = Number(sqlite.pragma("user_version", { simple: true }));
+    if (version > SCHEMA_VERSION)
+      throw new GatepostError("GP_TOO_NEW", `The database ${path} was made by a newer Gatepost (schema ${version}).`, {
+        hint: `This one knows schemas up to ${SCHEMA_VERSION}. Update Gatepost; nothing was changed.`,
+      });
+    configure(sqlite);
+  } catch (error) {
+    sqlite.close();
+    throw translate(error, path);
+  }
+  return { path, sqlite, prepared: new Map(), identity: `${stat.dev}:${stat.ino}` };
+}
+
+export function closeDatabase(db: Database): void {
+  if (db.sqlite.open) db.sqlite.close();
+}
+
+/** Whether the file at the database's path is still the one that was opened. SQLite itself would go on writing into a
+ *  file that was renamed or deleted, and everything it acknowledged would be lost. */
+export function stillInPlace(db: Database): boolean {
+  const stat = statSync(db.path, { throwIfNoEntry: false });
+  return stat !== undefined && `${stat.dev}:${stat.ino}` === db.identity;
+}
+
+const notOurs = (path: string, why: string): GatepostError =>
+  new GatepostError("GP_DAMAGED", `${path} is not a Gatepost database: ${why}. Nothing was changed.`, {
+    hint: "Move it away and restore a backup, or register the repository anew: gatepost init",
+  });
+
+/** An error of SQLite, of the file system or of loading the native module, as one of ours; ours pass through. */
+function translate(error: unknown, path: string): unknown {
+  if (error instanceof GatepostError) return error;
+  const code = String((error as { code?: unknown }).code ?? "");
+  const message = (error as Error).message;
+  if (/NOTADB/.test(code)) return notOurs(path, "it is no SQLite file");
+  if (/CORRUPT/.test(code))
+    return new GatepostError("GP_DAMAGED", `The database ${path} is damaged (${message}). Nothing was changed.`, {
+      hint: "Move it away and restore a backup. Pushes go on: their receipts wait in the spool.",
+      cause: error,
+    });
+  if (/BUSY|LOCKED/.test(code))
+    return new GatepostError("GP_BUSY", `The database ${path} is in use by another process.`, {
+      hint: `Try again in a moment; if it lasts, see who has it open: fuser -v ${path}`,
+      cause: error,
+    });
+  if (/FULL|ENOSPC|EDQUOT|EMFILE|ENFILE|NOMEM/.test(code))
+    return new GatepostError("GP_FULL", `There is no room to write ${path} (${message}).`, {
+      hint: "Free some space; what was acknowledged before is safe, and the rest waits in the spool.",
+      cause: error,
+    });
+  if (/READONLY|CANTOPEN|PERM|AUTH|EACCES|EPERM|EROFS/.test(code))
+    return new GatepostError("GP_DENIED", `${path} cannot be read or written by this user (${message}).`, {
+      hint: "Call gatepost as the owner of the home, or mend the permissions of its folder.",
+      cause: error,
+    });
+  if (/IOERR/.test(code))
+    return new GatepostError("GP_DAMAGED", `Reading or writing ${path} failed (${message}).`, {
+      hint: "Look at the disk (dmesg); what was acknowledged before is safe.",
+      cause: error,
+    });
+  if (code === "ERR_DLOPEN_FAILED" || /bindings file|better_sqlite3\.node/.test(message)) return nativeMissing(error);
+  return error;
+}
+
+const nativeMissing = (cause: unknown): GatepostError =>
+  new GatepostError("GP_NATIVE", "The native SQLite module is missing, or was built for another version of Node.", {
+    hint: "Build it where Gatepost is installed: npm rebuild better-sqlite3 (pnpm: pnpm approve-builds)",
+    cause,
+  });

@@ -1,0 +1,54 @@
+/** What retention deletes, in small steps. Parked runs and the last runs of a repository are never touched. */
+import type { Instant, RunId } from "../core/units.ts";
+import { all, change, type Database, one } from "./database.ts";
+
+const prunable = `state NOT IN ('waiting', 'running', 'parked') AND id < ifnull((
+    SELECT id FROM run newer WHERE newer.repository = run.repository ORDER BY id DESC LIMIT 1 OFFSET :keep - 1), 0)`;
+
+const oldRuns = change<{ before: number; keep: number; limit: number }>(
+  `DELETE FROM run WHERE id IN (
+     SELECT id FROM run WHERE ended_at < :before AND ${prunable} ORDER BY ended_at LIMIT :limit)`,
+);
+const anyRuns = change<{ keep: number; limit: number }>(
+  `DELETE FROM run WHERE id IN (
+     SELECT id FROM run WHERE ended_at IS NOT NULL AND ${prunable} ORDER BY ended_at LIMIT :limit)`,
+);
+
+/** Deletes up to `limit` runs that ended before `before` (null: however young), oldest first; returns how many. */
+export const pruneRuns = (db: Database, before: Instant | null, keep: number, limit: number): number =>
+  before === null ? anyRuns(db, { keep, limit }).changes : oldRuns(db, { before, keep, limit }).changes;
+
+const emptyBatches = change<{ before: number; limit: number }>(
+  `DELETE FROM batch WHERE id IN (
+     SELECT id FROM batch b WHERE cut_at < :before
+       AND NOT EXISTS (SELECT 1 FROM run WHERE run.batch = b.id)
+       AND id < (SELECT max(id) FROM batch newer WHERE newer.repository = b.repository)
+     ORDER BY id LIMIT :limit)`,
+);
+/** Deletes batches without runs, never a repository's newest. */
+export const pruneBatches = (db: Database, before: Instant, limit: number): number =>
+  emptyBatches(db, { before, limit }).changes;
+
+const oldReceipts = change<{ before: number; limit: number }>(
+  `DELETE FROM receipt WHERE id IN (
+     SELECT r.id FROM receipt r JOIN repository p ON p.id = r.repository
+     WHERE r.at < :before AND r.id <= p.cursor
+       AND r.id <= ifnull((SELECT min(base) FROM batch WHERE batch.repository = p.id), p.cursor)
+     ORDER BY r.id LIMIT :limit)`,
+);
+/** Deletes receipts that were handed out and belong to no batch any more. */
+export const pruneReceipts = (db: Database, before: Instant, limit: number): number =>
+  oldReceipts(db, { before, limit }).changes;
+
+const size = one<{ bytes: number }>(
+  `SELECT (page_count - freelist_count) * page_size AS bytes
+   FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()`,
+);
+/** Bytes that the database's content takes. */
+export const usedBytes = (db: Database): number => size(db, {})?.bytes ?? 0;
+
+const openIds = all<{ id: RunId; incarnation: string }>(
+  "SELECT id, incarnation FROM run WHERE state IN ('waiting', 'running')",
+);
+/** Runs that are not over, by which an auxiliary file is still needed. */
+export const unfinishedRuns = (db: Database): { id: RunId; incarnation: string }[] => openIds(db, {});

@@ -1,0 +1,69 @@
+/** Table repository. */
+import type { Kind } from "../core/hook-type.ts";
+import type { Instant, ReceiptId, RepositoryId } from "../core/units.ts";
+import { all, change, type Database, one } from "./database.ts";
+
+export type RepositoryRow = {
+  id: RepositoryId;
+  name: string;
+  kind: Kind;
+  path: string;
+  inode: number;
+  workTree: string | null;
+  objectFormat: "sha1" | "sha256" | null;
+  cursor: ReceiptId;
+  fingerprint: string | null;
+  lookedAt: Instant;
+  parked: string | null;
+};
+
+const columns = `id, name, kind, path, inode, work_tree AS workTree, object_format AS objectFormat, cursor, fingerprint,
+  looked_at AS lookedAt, parked`;
+
+const select = all<RepositoryRow>(`SELECT ${columns} FROM repository ORDER BY name`);
+const byId = one<RepositoryRow, { id: number }>(`SELECT ${columns} FROM repository WHERE id = :id`);
+const byPath = one<RepositoryRow, { path: string }>(`SELECT ${columns} FROM repository WHERE path = :path`);
+const byName = one<RepositoryRow, { name: string }>(`SELECT ${columns} FROM repository WHERE name = :name`);
+
+export const listRepositories = (db: Database): RepositoryRow[] => select(db, {});
+export const repositoryById = (db: Database, id: RepositoryId): RepositoryRow | null => byId(db, { id });
+export const repositoryByPath = (db: Database, path: string): RepositoryRow | null => byPath(db, { path });
+export const repositoryByName = (db: Database, name: string): RepositoryRow | null => byName(db, { name });
+
+type NewRepository = Pick<RepositoryRow, "name" | "kind" | "path" | "inode" | "workTree" | "objectFormat"> & {
+  now: Instant;
+};
+const insert = change<NewRepository>(
+  `INSERT INTO repository (name, kind, path, inode, work_tree, object_format, registered_at)
+   VALUES (:name, :kind, :path, :inode, :workTree, :objectFormat, :now)`,
+);
+export const addRepository = (db: Database, row: NewRepository): RepositoryId => insert(db, row).id as RepositoryId;
+
+/** Gives a repository another place: it was moved, or its work tree was. */
+export const placeRepository = change<{
+  id: RepositoryId;
+  path: string;
+  inode: number;
+  workTree: string | null;
+  objectFormat: string | null;
+}>(
+  `UPDATE repository SET path = :path, inode = :inode, work_tree = :workTree, object_format = :objectFormat,
+     fingerprint = NULL, parked = NULL WHERE id = :id`,
+);
+
+export const removeRepository = change<{ id: RepositoryId }>("DELETE FROM repository WHERE id = :id");
+
+/** Notes a look at the refs: when it was, and the fingerprint to compare with (null: look again next time). */
+export const noteLook = change<{ id: RepositoryId; fingerprint: string | null; now: Instant }>(
+  "UPDATE repository SET fingerprint = :fingerprint, looked_at = :now, parked = NULL WHERE id = :id",
+);
+
+/** Says why a repository cannot be looked at; null when it can again. */
+export const parkRepository = change<{ id: RepositoryId; parked: string | null }>(
+  "UPDATE repository SET parked = :parked WHERE id = :id",
+);
+
+/** Moves the cursor on; never back. */
+export const moveCursor = change<{ id: RepositoryId; cursor: ReceiptId }>(
+  "UPDATE repository SET cursor = :cursor WHERE id = :id AND cursor < :cursor",
+);

@@ -1,0 +1,139 @@
+/** Tables run and attempt, as the backoffice writes them. What people read of them is in run-view.ts. */
+import type { BatchId, HookId, Instant, Millis, ReceiptId, RepositoryId, RunId } from "../core/units.ts";
+import { all, change, type Database, each, one } from "./database.ts";
+
+export type RunState = "waiting" | "running" | "done" | "failed" | "parked" | "skipped";
+
+export type Run = {
+  id: RunId;
+  incarnation: string;
+  repository: RepositoryId;
+  hook: HookId;
+  hookName: string | null;
+  type: string;
+  sequence: number;
+  batch: BatchId;
+  receipt: ReceiptId | null;
+  replayOf: RunId | null;
+  state: RunState;
+  reason: string | null;
+  attempts: number;
+  /** Attempts that the hook itself failed: what retries are counted by. */
+  failures: number;
+  dueAt: Instant | null;
+  madeAt: Instant;
+  endedAt: Instant | null;
+};
+
+export const RUN_COLUMNS = `id, incarnation, repository, hook, hook_name AS hookName, type, sequence, batch, receipt,
+  replay_of AS replayOf, state, reason, attempts, failures, due_at AS dueAt, made_at AS madeAt, ended_at AS endedAt`;
+
+type NewRun = Pick<
+  Run,
+  "incarnation" | "repository" | "hook" | "hookName" | "type" | "sequence" | "batch" | "receipt" | "replayOf" | "reason"
+> & { skipped: boolean; now: Instant };
+
+const insert = change(
+  `INSERT INTO run (incarnation, repository, hook, hook_name, type, sequence, batch, receipt, replay_of, state, reason,
+     due_at, made_at, ended_at)
+   VALUES (:incarnation, :repository, :hook, :hookName, :type, :sequence, :batch, :receipt, :replayOf,
+     iif(:skipped, 'skipped', 'waiting'), :reason, iif(:skipped, NULL, :now), :now, iif(:skipped, :now, NULL))`,
+);
+/** Makes a run: waiting and due at once, or skipped with its reason. */
+export const addRun = (db: Database, run: NewRun): RunId =>
+  insert(db, { ...run, skipped: Number(run.skipped) }).id as RunId;
+
+const open = each<Run, { repository: number }>(
+  `SELECT ${RUN_COLUMNS} FROM run WHERE repository = :repository AND state IN ('waiting', 'running')
+   ORDER BY batch, sequence, hook, id`,
+);
+/** The runs of a repository that wait or are open, in the order in which they should run. Break off when done. */
+export const openRuns = (db: Database, repository: RepositoryId): IterableIterator<Run> => open(db, { repository });
+
+const repositories = all<{ repository: RepositoryId }>(
+  "SELECT DISTINCT repository FROM run WHERE state IN ('waiting', 'running')",
+);
+export const repositoriesWithOpenRuns = (db: Database): RepositoryId[] =>
+  repositories(db, {}).map(({ repository }) => repository);
+
+const parkedHooks = all<{ hook: HookId; id: RunId }, { repository: number }>(
+  "SELECT hook, min(id) AS id FROM run WHERE repository = :repository AND state = 'parked' GROUP BY hook",
+);
+/** The first parked run of each hook of a repository: with --in-order it holds back that hook's later runs. */
+export const firstParked = (db: Database, repository: RepositoryId): Map<HookId, RunId> =>
+  new Map(parkedHooks(db, { repository }).map(({ hook, id }) => [hook, id]));
+
+const byId = one<Run, { id: number }>(`SELECT ${RUN_COLUMNS} FROM run WHERE id = :id`);
+export const runById = (db: Database, id: RunId): Run | null => byId(db, { id });
+
+const begin = change(
+  `UPDATE run SET state = 'running', attempts = attempts + 1, due_at = NULL WHERE id = :id AND state = 'waiting'`,
+);
+const insertAttempt = change(
+  "INSERT INTO attempt (run, number, token, started_at) VALUES (:id, :number, :token, :now)",
+);
+/** Opens the next attempt of a waiting run and returns its number; null when the run does not wait any more. */
+export function beginAttempt(db: Database, run: Run, token: number, now: Instant): number | null {
+  if (begin(db, { id: run.id }).changes === 0) return null;
+  insertAttempt(db, { id: run.id, number: run.attempts + 1, token, now });
+  return run.attempts + 1;
+}
+
+/** Notes which process an open attempt is. */
+export const noteProcess = change<{ run: RunId; number: number; pid: number; startTime: string | null }>(
+  "UPDATE attempt SET pid = :pid, start_time = :startTime WHERE run = :run AND number = :number AND ended_at IS NULL",
+);
+
+export type AttemptEnd = {
+  outcome: "exit" | "signal" | "timeout" | "aborted" | "not-started" | "stdin-failed" | "threw" | "lost";
+  exitCode: number | null;
+  detail: string | null;
+  took: Millis | null;
+  survivors: number;
+  outputHead: Buffer | null;
+  outputTail: Buffer | null;
+  outputBytes: number;
+};
+const endAttempt = change(
+  `UPDATE attempt SET ended_at = :now, outcome = :outcome, exit_code = :exitCode, detail = :detail, took = :took,
+     survivors = :survivors, output_head = :outputHead, output_tail = :outputTail, output_bytes = :outputBytes
+   WHERE run = :run AND number = :number AND ended_at IS NULL`,
+);
+/** Closes an attempt; false when it was closed already. */
+export const finishAttempt = (db: Database, run: RunId, number: number, end: AttemptEnd, now: Instant): boolean =>
+  endAttempt(db, { ...end, run, number, now }).changes === 1;
+
+/** What becomes of a run: final with its reason, or waiting again until `dueAt`. */
+export type RunEnd =
+  | { state: "done" | "failed" | "parked" | "skipped"; reason: string | null }
+  | { state: "waiting"; reason: string | null; dueAt: Instant };
+const settle = change(
+  `UPDATE run SET state = :state, reason = :reason, due_at = :dueAt,
+     ended_at = iif(:state = 'waiting', NULL, :now), failures = failures + :failed, note = ifnull(:note, note)
+   WHERE id = :id AND state IN ('waiting', 'running', 'parked')`,
+);
+/** Ends a run, or lets it wait again. `failed`: its hook failed an attempt; `note`: what its listing met, as JSON.
+ *  False when it was final already. */
+export const settleRun = (
+  db: Database,
+  id: RunId,
+  end: RunEnd,
+  now: Instant,
+  { failed = false, note = null }: { failed?: boolean; note?: string | null } = {},
+): boolean => {
+  const dueAt = "dueAt" in end ? end.dueAt : null;
+  return (
+    settle(db, { id, state: end.state, reason: end.reason, dueAt, now, note, failed: Number(failed) }).changes === 1
+  );
+};
+
+const openAttempts = all<
+  { run: RunId; number: number; pid: number | null; startTime: string | null; token: number },
+  { token: number }
+>(`SELECT run, number, pid, start_time AS startTime, token FROM attempt WHERE ended_at IS NULL AND token < :token`);
+/** Attempts that an earlier holder left open. */
+export const lostAttempts = (db: Database, token: number) => openAttempts(db, { token });
+
+const due = one<{ at: Instant | null }>("SELECT min(due_at) AS at FROM run WHERE state = 'waiting'");
+/** When the next waiting run may start. */
+export const nextDue = (db: Database): Instant | null => due(db, {})?.at ?? null;

@@ -1,0 +1,25 @@
+/** Git repositories, read-only: the parts in git/ behind the interface that every kind has. */
+
+import { fingerprint } from "./git/fingerprint.ts";
+import { headRange } from "./git/head.ts";
+import { listArtifacts } from "./git/listing.ts";
+import { changedPaths, touches } from "./git/paths.ts";
+import { readRefs } from "./git/refs.ts";
+import type { Repository } from "./repository.ts";
+
+export { type Identity, identifyGit } from "./git/identity.ts";
+
+/** The repository whose git directory (`Identity.gitDir`) is `gitDir`. Opens nothing and keeps nothing: each call
+ *  stands alone, and one on a repository that is gone throws GP_NO_REPOSITORY. */
+export function openGit(gitDir: string): Repository {
+  return {
+    kind: "git",
+    path: gitDir,
+    readRefs: (which) => readRefs(gitDir, which),
+    fingerprint: (previous, now) => fingerprint(gitDir, previous, now),
+    artifacts: (range, options) => listArtifacts(gitDir, range, options),
+    touches: (range, pathspecs, signal) => touches(gitDir, range, pathspecs, signal),
+    headRange: () => headRange(gitDir),
+    paths: (range, pathspecs, signal) => changedPaths(gitDir, range, pathspecs, signal),
+  };
+}

@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { expect, test } from "vitest";
+import { endGroup } from "../../src/process/group.ts";
+import { type ProcessIdentity, processIdentity } from "../../src/process/identity.ts";
+import { runningIn, until } from "./attempts.ts";
+
+/** Starts a group as a hook's keeper would, and then knows nothing of it but the leader's identity. */
+async function abandoned(command: string, env: Record<string, string>): Promise<ProcessIdentity> {
+  const leader = spawn("/bin/sh", ["-c", command], { detached: true, stdio: ["ignore", "pipe", "ignore"], env });
+  const identity = processIdentity(leader.pid as number) as ProcessIdentity;
+  await new Promise((resolve) => leader.stdout.once("data", resolve));
+  leader.stdout.destroy();
+  return identity;
+}
+
+const path = "/usr/bin:/bin";
+const hook = { PATH: path, GATEPOST_RUN: "a-1" };
+
+test("A1 what is left of a hook whose keeper died is ended with its leader", async () => {
+  const leader = await abandoned("sleep 1000 & echo up; wait", { PATH: path });
+  expect(await endGroup(leader)).toBe(2);
+  expect(runningIn(leader.pid)).toEqual([]);
+});
+
+test("A1 SIGKILL ends what ignores SIGTERM", async () => {
+  const leader = await abandoned("trap '' TERM; echo up; while :; do sleep 1000; done", { PATH: path });
+  await until(() => runningIn(leader.pid).length === 2);
+  expect(await endGroup(leader, 50)).toBe(2);
+  expect(runningIn(leader.pid)).toEqual([]);
+});
+
+test("A1 a group without its leader is ended when its environment says that it is a hook's", async () => {
+  const leader = await abandoned("sleep 1000 & echo up", hook);
+  await until(() => processIdentity(leader.pid) === null);
+  expect(await endGroup(leader)).toBe(1);
+  expect(runningIn(leader.pid)).toEqual([]);
+});
+
+test("D3 a group that is not known to be a hook's is left alone", async () => {
+  const leader = await abandoned("sleep 1000 & echo up", { PATH: path });
+  await until(() => processIdentity(leader.pid) === null);
+  expect(await endGroup(leader)).toBe(0);
+  const left = runningIn(leader.pid);
+  expect(left).toHaveLength(1);
+  for (const pid of left) process.kill(pid, "SIGKILL");
+});
+
+test("D3 a stranger who got the leader's number is not signalled", async () => {
+  const leader = await abandoned("echo up; exec sleep 1000", hook);
+  expect(await endGroup({ pid: leader.pid, startTime: "1" })).toBe(0);
+  expect(runningIn(leader.pid)).toEqual([leader.pid]);
+  expect(await endGroup(leader)).toBe(1);
+  expect(await endGroup(leader)).toBe(0);
+});
