@@ -17,7 +17,7 @@ export function buildProgram(): Command {
     .description("Keeps the hooks of repositories in a database and runs them when something arrives.")
     .version(version(), "-V, --version")
     .helpCommand("help [COMMAND]", "show how a command is called")
-    .showHelpAfterError(false)
+    .enablePositionalOptions() // `runs show -R x`: the option is show's, not that of runs
     .addHelpText(
       "after",
       `

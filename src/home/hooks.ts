@@ -28,7 +28,7 @@ export function findHook(home: OpenHome, word: string): Hook {
   const hook = /^\d{1,15}$/.test(word) ? hookById(home.db, Number(word) as HookId) : hookByName(home.db, word);
   if (hook !== null) return hook;
   const names = listHooks(home.db).flatMap(({ name }) => (name === null ? [] : [name]));
-  const near = nearest(word, names);
+  const near = /^\d+$/.test(word) ? null : nearest(word, names);
   throw new GatepostError(
     "GP_NO_HOOK",
     `There is no hook ${JSON.stringify(word)}.${near === null ? "" : ` Did you mean ${near}?`}`,

@@ -74,7 +74,7 @@ const PATHS = ["--path-format=absolute", "--git-common-dir", "--absolute-git-dir
 function realPath(given: string): string {
   let bytes: Buffer;
   try {
-    bytes = fs.realpathSync(given, { encoding: "buffer" });
+    bytes = fs.realpathSync.native(given, { encoding: "buffer" }); // the other one works on text
     if (!fs.statSync(bytes).isDirectory()) throw noRepository(given, "it is no directory");
   } catch (error) {
     if (error instanceof GatepostError) throw error;
