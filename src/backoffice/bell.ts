@@ -9,10 +9,12 @@ export class Bell {
   }
 
   /** Settles when the bell was rung since the last wait, at the latest after `timeout` ms (null: no limit), or when
-   *  the signal aborts. */
-  async wait(timeout: number | null, signal: AbortSignal): Promise<void> {
+   *  the signal aborts. True when it was rung. */
+  async wait(timeout: number | null, signal: AbortSignal): Promise<boolean> {
     if (!this.#rung && !signal.aborted) await this.#silence(timeout, signal);
+    const rung = this.#rung;
     this.#rung = false;
+    return rung;
   }
 
   #silence(timeout: number | null, signal: AbortSignal): Promise<void> {

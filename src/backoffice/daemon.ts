@@ -38,6 +38,8 @@ export type ServeOptions = {
   jobs: number;
   signal: AbortSignal;
   onPass: (passed: Passed, took: number) => void;
+  /** Make a pass whenever the spool stirs, even if another process emptied it: function hooks may have runs to make. */
+  eager: boolean;
 };
 
 /** A database that nothing used for this long is closed. */
@@ -56,8 +58,8 @@ export async function serveHome(options: ServeOptions): Promise<void> {
       announce(layout);
       if (reach !== null) await onePass(options, state, reach);
       closeIdle(state);
-      await bell.wait(sleepFor(state), signal);
-      reach = signal.aborted ? null : whatToDo(options, state);
+      const rung = await bell.wait(sleepFor(state), signal);
+      reach = signal.aborted ? null : (whatToDo(options, state) ?? (rung && options.eager ? "spool" : null));
     }
   } finally {
     watcher?.close();
@@ -77,7 +79,8 @@ type State = {
   dueAt: number | null;
 };
 
-function watchSpool(layout: Layout, bell: Bell): FSWatcher | null {
+/** Rings the bell whenever something changes in the spool; null where the system cannot tell. */
+export function watchSpool(layout: Layout, bell: Bell): FSWatcher | null {
   try {
     const watcher = watch(layout.spool, () => bell.ring());
     watcher.on("error", () => {}); // out of watches, or the folder went away: the poll goes on

@@ -1,27 +1,40 @@
 /** The command line: reads the words, calls one use case, reports what went wrong. */
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { quietOnClosedPipe, report, say } from "./output.ts";
-import { expandPrefixes } from "./prefix.ts";
+import { commandPath, expandPrefixes } from "./prefix.ts";
 import { buildProgram } from "./program.ts";
 
 /** Runs one call and sets the exit code; the process ends when its last handle does. */
 export async function main(argv: readonly string[]): Promise<void> {
   quietOnClosedPipe();
   const program = buildProgram();
+  let words = argv;
   try {
-    await program.parseAsync(expandPrefixes(program, argv), { from: "user" });
+    words = expandPrefixes(program, argv);
+    await program.parseAsync(words, { from: "user" });
   } catch (error) {
-    process.exitCode = error instanceof CommanderError ? usage(error) : report(error);
+    process.exitCode = error instanceof CommanderError ? usage(error, called(program, words)) : report(error);
   }
 }
 
+/** The command that the words name, "gatepost hook add". */
+function called(program: Command, words: readonly string[]): string {
+  let command = program;
+  for (const word of words) {
+    const sub = command.commands.find((other) => other.name() === word);
+    if (sub === undefined) break;
+    command = sub;
+  }
+  return commandPath(command);
+}
+
 /** Commander's own complaint in our form: one sentence, one hint, exit 2. Help and version are no complaint. */
-function usage(error: CommanderError): number {
+function usage(error: CommanderError, command: string): number {
   if (error.exitCode === 0) return 0;
   const [first = ""] = error.message.replace(/^error: /, "").split("\n");
   if (error.code === "commander.help") return 2; // called without what it needs: the help was the answer
   const sentence = first.charAt(0).toUpperCase() + first.slice(1);
   say(`gatepost: ${sentence}${/[.?!)]$/.test(sentence) ? "" : "."}`);
-  say("How to call it: gatepost COMMAND --help");
+  say(`How to call it: ${command} --help`);
   return 2;
 }

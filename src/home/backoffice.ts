@@ -6,7 +6,7 @@
  */
 import { Bell } from "../backoffice/bell.ts";
 import type { Log, Progress } from "../backoffice/context.ts";
-import { serveHome } from "../backoffice/daemon.ts";
+import { serveHome, watchSpool } from "../backoffice/daemon.ts";
 import type { HookFunction } from "../backoffice/function-hook.ts";
 import { type Passed, pass } from "../backoffice/pass.ts";
 import { announce, withdraw } from "../backoffice/presence.ts";
@@ -17,6 +17,10 @@ import type { Millis } from "../core/units.ts";
 import { entryNames } from "../spool/drain.ts";
 import { closeHome } from "./open.ts";
 import { contextOf, openToRun } from "./serve.ts";
+
+export type { Log, Progress } from "../backoffice/context.ts";
+export type { BatchReceipt, BatchUpdate, HookBatch, HookFunction } from "../backoffice/function-hook.ts";
+export type { Passed } from "../backoffice/pass.ts";
 
 export type BackofficeOptions = {
   homes: readonly string[];
@@ -63,6 +67,7 @@ async function passHome(
   const home = openToRun(dir, automatic);
   const bell = new Bell();
   const ctx = contextOf(home, { functions: options.functions ?? new Map(), bell, log, progress });
+  const watcher = watchSpool(places, bell); // while it stays, pushes rely on it
   const giveUpAt = performance.now() + (nodelay ? 0 : LEASE_PATIENCE);
   try {
     for (;;) {
@@ -83,6 +88,7 @@ async function passHome(
       else await bell.wait(250, signal);
     }
   } finally {
+    watcher?.close();
     closeHome(home);
   }
 }
@@ -105,6 +111,7 @@ export async function serve(options: BackofficeOptions & { poll: Millis; min: Mi
         jobs,
         signal,
         onPass: (passed, took) => options.onPass(dir, passed, took),
+        eager: functions.size > 0,
       });
     }),
   );

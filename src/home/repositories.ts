@@ -33,3 +33,6 @@ export function onlyRepositoryOf(home: OpenHome, hook: Hook): RepositoryRow {
     hint: "Add -R REPOSITORY.",
   });
 }
+
+/** The repositories of the home, by name. */
+export const registeredRepositories = (home: OpenHome): RepositoryRow[] => listRepositories(home.db);

@@ -1,8 +1,10 @@
 /** Runs as people see them: what ran, on what, how it ended; and running one again. */
+import { watcherOf } from "../backoffice/presence.ts";
 import { runName } from "../backoffice/trial.ts";
 import { type ByteString, displayText, fromText } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
 import type { Instant, RunId } from "../core/units.ts";
+import { entryNames } from "../spool/drain.ts";
 import { type Batch, batchById } from "../store/batch.ts";
 import { write } from "../store/database.ts";
 import { type Receipt, receiptsBetween } from "../store/receipt.ts";
@@ -132,3 +134,7 @@ const busy = (run: Run): GatepostError =>
   new GatepostError("GP_BUSY", `Run ${runName(run)} is running. Nothing was changed.`, {
     hint: "Try again when it has ended.",
   });
+
+/** How many entries lie in the spool while nobody looks at it. */
+export const unattended = (home: OpenHome): number =>
+  watcherOf(home.layout) === null ? entryNames(home.layout.spool).length : 0;

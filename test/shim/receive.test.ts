@@ -152,6 +152,19 @@ describe.each(shells)("the receive shim in %s", (...shell) => {
     ).toEqual({ ...quiet, stdout: lines(1) });
   });
 
+  test("goes to a git dir that is named by a relative path, and says where it really is", () => {
+    const { dir, home } = make();
+    const link = join(folder, `${count} link`);
+    fs.symlinkSync(dir, link);
+    fs.mkdirSync(join(folder, "decoy", `${count} link`), { recursive: true });
+    // PWD says by which path somebody came here; CDPATH sends a careless cd elsewhere, and makes it talk.
+    const more = { GIT_DIR: `${count} link`, PWD: folder, CDPATH: `${join(folder, "decoy")}:` };
+    expect(
+      run([...shell, `${dir}/hooks/post-receive`], { cwd: folder, env: { ...env, ...more }, input: lines(1) }),
+    ).toEqual(quiet);
+    expect(onlyEntry(home).dir).toBe(dir);
+  });
+
   test("follows a file that points to a home elsewhere", () => {
     const { dir, home } = make();
     const elsewhere = join(folder, `${count} home`);

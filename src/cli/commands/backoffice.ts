@@ -2,10 +2,8 @@
 import { appendFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { Command } from "commander";
-import type { Log, Progress } from "../../backoffice/context.ts";
-import type { Passed } from "../../backoffice/pass.ts";
 import { GatepostError } from "../../core/errors.ts";
-import type { BackofficeOptions } from "../../home/backoffice.ts";
+import type { BackofficeOptions, Log, Passed, Progress } from "../../home/backoffice.ts";
 import { plain, progressLine, report, say } from "../output.ts";
 import { requireCount, requireDuration } from "../words.ts";
 

@@ -10,16 +10,15 @@ export function registerDemo(program: Command): void {
     )
     .argument("[REPOSITORY...]", "register these and serve them until Ctrl-C, instead of the demonstration")
     .action(async (paths: string[]) => {
-      if (paths.length > 0) return serveThese(paths);
+      if (paths.length > 0) return serveThese(program, paths);
       const { demonstrate } = await import("../../home/demo.ts");
       await demonstrate(print);
     });
 }
 
-async function serveThese(paths: readonly string[]): Promise<void> {
-  const { buildProgram } = await import("../program.ts");
-  await buildProgram().parseAsync(["init", ...paths], { from: "user" });
+async function serveThese(program: Command, paths: readonly string[]): Promise<void> {
+  await program.parseAsync(["init", ...paths], { from: "user" });
   if (process.exitCode) return;
   say("Press Ctrl-C to stop. In another terminal: gatepost hook add, git push, gatepost runs.");
-  await buildProgram().parseAsync(["serve", ...paths], { from: "user" });
+  await program.parseAsync(["serve", ...paths], { from: "user" });
 }

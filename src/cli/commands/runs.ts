@@ -108,10 +108,9 @@ async function list(given: Options): Promise<void> {
 
 /** What an administrator should know who wonders why there is nothing newer. */
 async function hint({ home }: Opened): Promise<void> {
-  const { entryNames } = await import("../../spool/drain.ts");
-  const { watcherOf } = await import("../../backoffice/presence.ts");
-  const waiting = entryNames(home.layout.spool).length;
-  if (waiting > 0 && watcherOf(home.layout) === null)
+  const { unattended } = await import("../../home/runs.ts");
+  const waiting = unattended(home);
+  if (waiting > 0)
     say(`${waiting} receipts wait in the spool and no backoffice is running: gatepost backoffice --home ${home.dir}`);
 }
 
