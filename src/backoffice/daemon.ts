@@ -94,7 +94,11 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
   const { layout, bell, log, jobs, signal } = options;
   const began = performance.now();
   try {
-    rmSync(ringFile(layout), { force: true });
+    if (existsSync(ringFile(layout))) {
+      rmSync(ringFile(layout), { force: true });
+      if (state.ctx !== null) closeDatabase(state.ctx.db); // settings may have changed: read them anew
+      state.ctx = null;
+    }
     const ctx = state.ctx ?? options.open();
     state.ctx = ctx;
     const everything = began - state.fullAt >= options.min;

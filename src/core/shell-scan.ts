@@ -220,7 +220,7 @@ class Scanner {
     if (operator === "}") return this.#take(1);
     const context = quoted ? "brace" : "bare";
     if (operator === "#" || operator === "%") {
-      this.#take(this.#char(1) === operator ? 2 : 1);
+      this.#take(1); // a doubled one reads like a part of the pattern
       return this.#operand({ context: "pattern", quoted, zone: outer, plain: false });
     }
     const test = operator === ":" ? this.#char(1) : operator;

@@ -53,6 +53,8 @@ export function stream(
     env: options.env,
     stdio: ["pipe", "pipe", "pipe"],
   });
+  // Node throws away what nobody has begun to read when a program ends; a listener makes it keep the output.
+  child.stdout.on("readable", () => {});
   child.stdin.on("error", () => {}); // a program may stop reading early; its exit code tells whether that was a failure
   let stderr = "";
   child.stderr.on("data", (chunk: Buffer) => {

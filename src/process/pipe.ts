@@ -8,11 +8,11 @@
  *
  * A shell can make pipes: it makes one between any two commands of a pipeline. So a shell is started whose stages say
  * their pid and wait; we open each stage's pipe through /proc, and let the shell end. That costs about 5 ms of processor
- * time for sixteen pipes, enough for eight hooks (bench/hook-process.mjs), and happens before they are needed.
+ * time for sixteen pipes, enough for eight hooks, and happens before they are needed.
  *
  * Each pipe serves once. What is held back is only one descriptor per unused pipe. If we die here, the shell reads the
- * end of its input and ends; nothing has a name, so nothing is left behind. Proved by "E12: …" in
- * test/process/hook-process.test.ts and by test/process/pipe.test.ts.
+ * end of its input and ends; nothing has a name, so nothing is left behind. Proved by
+ * test/process/pipe.test.ts, and by row E12 of test/process/hook-process.test.ts.
  */
 import { spawn } from "node:child_process";
 import { closeSync, constants, fstatSync, openSync } from "node:fs";

@@ -111,6 +111,12 @@ describe("an update that has no place in the chain", () => {
     expect(settleFrom({ m: "B" }, { m: "B" }, entries, old)).toEqual(["e2 claimed m:BC", "e3 claimed m:CD"]);
   });
 
+  test("is kept as claimed with all of its entry, once one of the entry's refs has stood still for the grace", () => {
+    const refs = { m: "A", n: "A" };
+    const told = settleFrom(refs, refs, [push("e", 1, ["m:AB", "n:AB"])], (ref) => ref === "n");
+    expect(told).toEqual(["e claimed m:AB claimed n:AB"]);
+  });
+
   test("comes from somewhere else: it holds its ref up until it is old, then is kept as claimed", () => {
     const entries = [push("e1", 1, ["m:XY"]), push("e2", 2, ["m:AB"])];
     expect(settleFrom({ m: "A" }, { m: "B" }, entries)).toEqual(["waiting e1 e2"]);
@@ -217,6 +223,13 @@ describe("a difference that no entry explains", () => {
     const after = [push("e4", 4, ["m:XY"]), push("e5", 5, ["m:YX"]), push("e6", 6, ["m:XZ"])];
     const bridged = ["e1 m:AB", "e2 m:BA", "e3 m:AC", "(none) reconciled m:CX", "e4 m:XY", "e5 m:YX", "e6 m:XZ"];
     expect(settleFrom({ m: "A" }, { m: "Z" }, [...after, ...before], old)).toEqual(bridged);
+  });
+
+  test("goes by file time where two ways are known: the earlier from the ledger, the later to the ref", () => {
+    const before = [push("e1", 1, ["m:AB"]), push("e2", 2, ["m:AC"])];
+    const after = [push("e3", 3, ["m:XZ"]), push("e4", 4, ["m:YZ"])];
+    const bridged = ["e1 m:AB", "e2 claimed m:AC", "e3 claimed m:XZ", "(none) reconciled m:BY", "e4 m:YZ"];
+    expect(settleFrom({ m: "A" }, { m: "Z" }, [...before, ...after], old)).toEqual(bridged);
   });
 
   test("is not led astray by what a stranger says came first", () => {

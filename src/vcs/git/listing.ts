@@ -56,6 +56,7 @@ async function* walk(gitDir: string, span: Span, options: ListOptions): AsyncGen
     const log = start([
       "log",
       "--stdin",
+      "--topo-order", // a check-in never before its parents, even where many have the same second
       "--reverse", // oldest first
       `--format=%H${CHECK_IN}%S by %an on %ad`,
       "--date=format-local:%Y-%m-%d %H:%M", // local is UTC, by TZ

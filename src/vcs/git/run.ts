@@ -58,8 +58,6 @@ export function gitCommand(gitDir: string): { file: string; args: string[]; env:
 export function startGit(gitDir: string, args: readonly string[], input?: Uint8Array): Running {
   const git = gitCommand(gitDir);
   const running = stream(git.file, [...git.args, ...args], { env: git.env, cwd: git.cwd });
-  // Node throws away what nobody reads when a program ends; a listener makes it keep the output until it is read.
-  running.stdout.on("readable", () => {});
   running.stdin.end(input ?? Buffer.alloc(0));
   return running;
 }

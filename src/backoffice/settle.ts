@@ -1,0 +1,152 @@
+/**
+ * Settling one repository: its refs, its ledger and its entries become receipts, in one transaction.
+ *
+ * A difference that nothing explains must be old enough before it becomes a receipt, or a push whose shim is just
+ * writing would be taken from its pusher. Old means: the refs' files and the entries about the ref have been quiet for
+ * the grace by their times, or this process has seen the ref unsettled for that long. The first serves a single pass,
+ * the second a clock or a busy repository that would never look quiet.
+ */
+import type { ByteString } from "../core/bytes.ts";
+import { receiptTime } from "../core/cut.ts";
+import {
+  joinReconciled,
+  type LedgerMove,
+  type ReconciledMove,
+  type SettledReceipt,
+  settle,
+  type WaitingEntry,
+} from "../core/ledger.ts";
+import { settingMillis } from "../core/settings.ts";
+import type { Instant, ReceiptId, RepositoryId } from "../core/units.ts";
+import type { Spooled } from "../spool/drain.ts";
+import { namespacedRef } from "../spool/entry.ts";
+import { writeAsHolder } from "../store/lease.ts";
+import { addReceipt, claimReceipt, isEntryKnown, newestReceipt } from "../store/receipt.ts";
+import { addRefUpdate, putRef, readLedger, unclaimedUpdates } from "../store/ref.ts";
+import { noteLook, type RepositoryRow } from "../store/repository.ts";
+import type { Fingerprint } from "../vcs/repository.ts";
+import { type HomeContext, now } from "./context.ts";
+import { receiptOf } from "./who.ts";
+
+export type Stored = { receipts: number; spent: string[]; again: number | null };
+
+/** Settles one repository and stores all that follows, its look included. `spent` names the entries to be removed. */
+export function settleRepository(
+  ctx: HomeContext,
+  token: number,
+  row: RepositoryRow,
+  real: ReadonlyMap<ByteString, string>,
+  spooled: readonly Spooled[],
+  fingerprint: Fingerprint,
+): Stored {
+  const grace = settingMillis(ctx.settings, "reconcile-age");
+  return writeAsHolder(ctx.db, token, () => {
+    const known = new Set(spooled.map(({ name }) => name).filter((name) => isEntryKnown(ctx.db, name)));
+    const fresh = new Map(spooled.flatMap((entry) => (known.has(entry.name) ? [] : [[entry.name, entry] as const])));
+    const waiting = [...fresh.values()].map((entry) => toWaiting(ctx, entry));
+    const quietByFiles = quietRefs(waiting, fingerprint.newestAt, grace);
+    const since = ctx.memory.unsettled.get(row.id) ?? new Map<string, number>();
+    const isOld = (ref: ByteString): boolean =>
+      quietByFiles(ref) || performance.now() - (since.get(ref) ?? Number.POSITIVE_INFINITY) >= grace;
+    const settled = settle(readLedger(ctx.db, row.id), real, waiting, isOld);
+    const claim = lateClaimer(ctx, row.id);
+    const made = storeReceipts(ctx, row, settled.receipts, fresh, claim);
+    const stillWaiting = new Set(settled.waiting);
+    const late = waiting.filter((entry) => {
+      const source = fresh.get(entry.key);
+      return stillWaiting.has(entry.key) && source !== undefined && claim(source, entry.updates);
+    });
+    remember(ctx, row.id, since, settled.unsettled, made.moved);
+    const quiet = !settled.waitUntilAge && !fingerprint.unsure;
+    noteLook(ctx.db, { id: row.id, fingerprint: quiet ? fingerprint.text : null, now: now() });
+    return {
+      receipts: made.count,
+      spent: [...known, ...made.spent, ...settled.nothing, ...late.map(({ key }) => key)],
+      again: settled.waitUntilAge ? grace + 20 : null,
+    };
+  });
+}
+
+function toWaiting(ctx: HomeContext, { name, at, uid, entry }: Spooled): WaitingEntry {
+  const updates = entry.updates.map((update) => ({ ...update, ref: namespacedRef(entry.namespace, update.ref) }));
+  return { key: name, at, trusted: uid === ctx.uid, kind: entry.kind, updates };
+}
+
+/** Says of a ref whether neither the refs' files nor any entry about it changed within the grace. A time ahead of the
+ *  clock proves nothing. */
+function quietRefs(entries: readonly WaitingEntry[], refsNewestAt: number, grace: number) {
+  const at = Date.now();
+  const newest = new Map<ByteString, number>();
+  for (const entry of entries)
+    for (const { ref } of entry.updates) newest.set(ref, Math.max(newest.get(ref) ?? 0, entry.at));
+  return (ref: ByteString): boolean => at - Math.max(refsNewestAt, newest.get(ref) ?? 0) >= grace;
+}
+
+function remember(
+  ctx: HomeContext,
+  id: RepositoryId,
+  since: ReadonlyMap<string, number>,
+  unsettled: readonly ByteString[],
+  moved: ReadonlySet<ByteString>,
+): void {
+  const at = performance.now();
+  if (unsettled.length === 0) ctx.memory.unsettled.delete(id);
+  else
+    ctx.memory.unsettled.set(id, new Map(unsettled.map((ref) => [ref, moved.has(ref) ? at : (since.get(ref) ?? at)])));
+}
+
+/** How many receipts back an entry that comes late may still find its reconciled receipt. */
+const LATE_ENTRY_REACH = 10_000;
+
+type Claim = (source: Spooled, updates: WaitingEntry["updates"]) => boolean;
+
+/** Lets an entry that came after its move was reconciled put who and options on that receipt instead of making one. */
+function lateClaimer(ctx: HomeContext, repository: RepositoryId): Claim {
+  let open: (ReconciledMove & { id: number })[] | null = null;
+  return (source, updates) => {
+    if (source.entry.kind !== "push" || updates.length === 0) return false;
+    if (open === null) {
+      const newest = newestReceipt(ctx.db, repository)?.id ?? 0;
+      const after = Math.max(0, newest - LATE_ENTRY_REACH) as ReceiptId;
+      open = unclaimedUpdates(ctx.db, repository, after).map((update) => ({ ...update, id: update.receipt }));
+    }
+    if (open.length === 0) return false;
+    const id = joinReconciled({ key: source.name, at: source.at, trusted: true, kind: "push", updates }, open);
+    if (id === null || !claimReceipt(ctx.db, id as ReceiptId, receiptOf(source, now(), ctx.uid))) return false;
+    open = open.filter((move) => move.id !== id);
+    return true;
+  };
+}
+
+function storeReceipts(
+  ctx: HomeContext,
+  row: RepositoryRow,
+  receipts: readonly SettledReceipt[],
+  spooled: ReadonlyMap<string, Spooled>,
+  claim: Claim,
+) {
+  const moves: { receipt: ReceiptId; move: LedgerMove }[] = [];
+  const spent: string[] = [];
+  let previous = newestReceipt(ctx.db, row.id)?.at ?? (0 as Instant);
+  let count = 0;
+  for (const { entry, moves: made } of receipts) {
+    const source = entry === null ? null : (spooled.get(entry) ?? null);
+    if (source !== null) spent.push(source.name);
+    if (source !== null && made.every(({ how }) => how === "claimed") && claim(source, made)) continue;
+    previous = receiptTime((source?.at ?? now()) as Instant, previous, now());
+    const receipt = addReceipt(ctx.db, row.id, receiptOf(source, previous, ctx.uid));
+    for (const move of made) moves.push({ receipt, move });
+    count += 1;
+  }
+  // Where pushes that overlapped made a knot, the order of the receipts cannot be the order of every ref's values; the
+  // numbers of the updates always are.
+  moves.sort((a, b) => a.move.step - b.move.step || a.receipt - b.receipt);
+  const moved = new Set<ByteString>();
+  for (const { receipt, move } of moves) {
+    addRefUpdate(ctx.db, row.id, { receipt, ref: move.ref, old: move.old, new: move.new, how: move.how });
+    if (move.how === "claimed") continue;
+    moved.add(move.ref);
+    putRef(ctx.db, row.id, move.ref, /^0+$/.test(move.new) ? null : move.new);
+  }
+  return { count, spent, moved };
+}
