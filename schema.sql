@@ -184,11 +184,13 @@ CREATE TABLE attempt (
   ended_at     INTEGER,           -- NULL: open; if its holder is gone, it is lost and the run is repeated
   pid          INTEGER,           -- of the process and its group; with start_time it names one process for sure
   start_time   TEXT,
+  boot_id      TEXT,              -- of the machine it ran on: after a restart, pid and start_time name nobody
   took         INTEGER,           -- milliseconds by the monotonic clock
-  outcome      TEXT CHECK (outcome IN ('exit', 'signal', 'timeout', 'aborted', 'not-started', 'stdin-failed', 'threw', 'lost')),
+  outcome      TEXT CHECK (outcome IN ('exit', 'signal', 'timeout', 'aborted', 'not-started', 'stdin-failed', 'threw', 'unkillable', 'lost')),
   exit_code    INTEGER,           -- outcome 'exit'
   detail       TEXT,              -- signal name, error text
   survivors    INTEGER NOT NULL DEFAULT 0,  -- processes that outlived the hook and had to be ended
+  detached     INTEGER NOT NULL DEFAULT 0 CHECK (detached IN (0, 1)),  -- one that left on purpose still held its output
   output_head  BLOB,              -- first 32 KiB of stdout and stderr together
   output_tail  BLOB,              -- last 32 KiB of what came after the head
   output_bytes INTEGER NOT NULL DEFAULT 0,  -- all that was read

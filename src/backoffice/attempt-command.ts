@@ -4,6 +4,7 @@ import { settingMillis } from "../core/settings.ts";
 import { substitute } from "../core/substitute.ts";
 import type { Millis } from "../core/units.ts";
 import { type Outcome, runAttempt } from "../process/hook-process.ts";
+import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { type AttemptEnd, noteProcess } from "../store/run.ts";
 import { auxiliaryPath, removeAuxiliary, writeAuxiliary } from "./auxiliary.ts";
@@ -38,7 +39,7 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
       keep: KEPT_OUTPUT,
       signal,
       onStart: (identity) => {
-        const values = { run: run.id, number, ...identity };
+        const values = { run: run.id, number, bootId: bootId(), ...identity };
         noteTimer = setTimeout(() => {
           try {
             writeAsHolder(ctx.db, trial.token, () => noteProcess(ctx.db, values));
@@ -60,22 +61,27 @@ const notStarted = (detail: string): AttemptEnd => ({
   detail,
   took: 0 as Millis,
   survivors: 0,
+  detached: false,
   outputHead: null,
   outputTail: null,
   outputBytes: 0,
 });
 
-function toEnd({ end, output, survivors, tookMs }: Outcome): AttemptEnd {
-  return {
+function toEnd({ end, output, survivors, remaining, tookMs }: Outcome): AttemptEnd {
+  const common = {
     outcome: end.kind,
     exitCode: end.kind === "exit" ? end.code : null,
     detail: detailOf(end),
     took: Math.round(tookMs) as Millis,
     survivors,
+    detached: output.cut,
     outputHead: output.bytes === 0 ? null : output.head,
     outputTail: output.tail.length === 0 ? null : output.tail,
     outputBytes: output.bytes,
   };
+  if (remaining === 0) return common;
+  // Something of it lives on that cannot be ended: repeating it would make attempts overlap.
+  return { ...common, outcome: "unkillable", exitCode: null, detail: `${remaining} processes` };
 }
 
 function detailOf(end: Outcome["end"]): string | null {

@@ -25,6 +25,7 @@ export async function attemptFunction(trial: Trial): Promise<AttemptEnd> {
     detail,
     took: Math.round(performance.now() - started) as Millis,
     survivors: 0,
+    detached: false,
     outputHead: null,
     outputTail: null,
     outputBytes: 0,

@@ -23,7 +23,7 @@ import {
 } from "../store/repository.ts";
 import type { Fingerprint, Repository } from "../vcs/repository.ts";
 import type { HomeContext } from "./context.ts";
-import { settleRepository } from "./settle.ts";
+import { followedRefs, settleRepository } from "./settle.ts";
 
 /** Which repositories a look considers: those that the spool names; also those whose refs changed; or all. */
 export type Reach = "spool" | "changed" | "everything";
@@ -112,7 +112,7 @@ function sortSpool(ctx: HomeContext) {
 
 async function readRefs(ctx: HomeContext, token: number, candidate: Candidate) {
   try {
-    return { candidate, real: await candidate.repository.readRefs(whichRefs(ctx, candidate.row)) };
+    return { candidate, real: await candidate.repository.readRefs(followedRefs(ctx, candidate.row)) };
   } catch (error) {
     park(ctx, token, candidate.row, error);
     return null;
@@ -154,10 +154,4 @@ function park(ctx: HomeContext, token: number, row: RepositoryRow, error: unknow
   if (row.parked === reason) return;
   ctx.log("error", `${row.name} cannot be looked at: ${reason}`);
   writeAsHolder(ctx.db, token, () => parkRepository(ctx.db, { id: row.id, parked: reason }));
-}
-
-function whichRefs(ctx: HomeContext, row: RepositoryRow): "all" | "public" {
-  const setting = ctx.settings.refs;
-  if (setting === "all" || setting === "public") return setting;
-  return row.workTree === null ? "all" : "public";
 }

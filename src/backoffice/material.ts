@@ -36,11 +36,13 @@ export function materialBetween(
     .filter(({ leftOut }) => windowless || !leftOut)
     .map((receipt) => ({ ...receipt, updates: updatesOfReceipt(db, receipt.id) }));
   const moves = receipts.flatMap(({ updates }) => updates).filter(({ how }) => how !== "claimed");
+  // What the receipts that are left out brought is not listed either: the range begins where they end.
+  const start = ((receipts[0]?.id ?? base + 1) - 1) as ReceiptId;
   return {
     batch,
     receipts,
     leftOut: all.filter(({ leftOut }) => leftOut && !windowless).map(({ id, at }) => ({ id, at })),
-    range: { moves, base: valuesAt(db, row.id, base) },
+    range: { moves, base: valuesAt(db, row.id, start) },
   };
 }
 

@@ -78,6 +78,8 @@ export function describeEnd(end: AttemptEnd): string {
       return `could not be started (${end.detail})`;
     case "stdin-failed":
       return `its list could not be made (${end.detail})`;
+    case "unkillable":
+      return `${end.detail} of it cannot be ended`;
     case "threw":
       return `threw ${end.detail}`;
   }
@@ -92,6 +94,7 @@ function judge({ ctx, run, hook }: Trial, end: AttemptEnd): { end: RunEnd; faile
   if (end.outcome === "not-started" && end.exitCode === null && RETRYABLE.test(end.detail ?? ""))
     return { end: later(5 * SECOND), failed: false };
   const failures = run.failures + 1;
+  if (end.outcome === "unkillable") return { end: { state: "parked", reason }, failed: true };
   // A list that cannot be made is not the hook's fault: it is tried again even where the hook asked for no retry.
   const allowed = end.outcome === "stdin-failed" ? Math.max(hook.retries, 3) : hook.retries;
   if (failures <= allowed) {

@@ -43,32 +43,37 @@ export function settleRepository(
   return writeAsHolder(ctx.db, token, () => {
     const known = new Set(spooled.map(({ name }) => name).filter((name) => isEntryKnown(ctx.db, name)));
     const fresh = new Map(spooled.flatMap((entry) => (known.has(entry.name) ? [] : [[entry.name, entry] as const])));
-    const waiting = [...fresh.values()].map((entry) => toWaiting(ctx, entry));
+    const followed = followedRefs(ctx, row);
+    const waiting = [...fresh.values()].map((entry) => toWaiting(ctx, entry, followed));
     const quietByFiles = quietRefs(waiting, fingerprint.newestAt, grace);
     const since = ctx.memory.unsettled.get(row.id) ?? new Map<string, number>();
     const isOld = (ref: ByteString): boolean =>
       quietByFiles(ref) || performance.now() - (since.get(ref) ?? Number.POSITIVE_INFINITY) >= grace;
     const settled = settle(readLedger(ctx.db, row.id), real, waiting, isOld);
-    const claim = lateClaimer(ctx, row.id);
-    const made = storeReceipts(ctx, row, settled.receipts, fresh, claim);
-    const stillWaiting = new Set(settled.waiting);
-    const late = waiting.filter((entry) => {
-      const source = fresh.get(entry.key);
-      return stillWaiting.has(entry.key) && source !== undefined && claim(source, entry.updates);
-    });
+    const made = storeReceipts(ctx, row, settled.receipts, fresh, lateClaimer(ctx, row.id));
     remember(ctx, row.id, since, settled.unsettled, made.moved);
     const quiet = !settled.waitUntilAge && !fingerprint.unsure;
     noteLook(ctx.db, { id: row.id, fingerprint: quiet ? fingerprint.text : null, now: now() });
     return {
       receipts: made.count,
-      spent: [...known, ...made.spent, ...settled.nothing, ...late.map(({ key }) => key)],
+      spent: [...known, ...made.spent, ...settled.nothing],
       again: settled.waitUntilAge ? grace + 20 : null,
     };
   });
 }
 
-function toWaiting(ctx: HomeContext, { name, at, uid, entry }: Spooled): WaitingEntry {
-  const updates = entry.updates.map((update) => ({ ...update, ref: namespacedRef(entry.namespace, update.ref) }));
+/** Which refs the ledger holds: all, or those that others can see. */
+export function followedRefs(ctx: HomeContext, row: RepositoryRow): "all" | "public" {
+  const setting = ctx.settings.refs;
+  if (setting === "all" || setting === "public") return setting;
+  return row.workTree === null ? "all" : "public";
+}
+
+/** An entry for the ledger; what it says of refs that are not followed is nobody's business. */
+function toWaiting(ctx: HomeContext, { name, at, uid, entry }: Spooled, followed: "all" | "public"): WaitingEntry {
+  const updates = entry.updates
+    .map((update) => ({ ...update, ref: namespacedRef(entry.namespace, update.ref) }))
+    .filter(({ ref }) => followed === "all" || /^refs\/(heads|tags|notes)\//.test(ref));
   return { key: name, at, trusted: uid === ctx.uid, kind: entry.kind, updates };
 }
 

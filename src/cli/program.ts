@@ -44,8 +44,9 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 not found, 4 busy, 5 dat
   return program;
 }
 
-/** Errors are thrown, so that `main` reports them in one form; commander itself prints only help. */
+/** Errors are thrown, so that `main` reports them in one form; commander itself prints only help: on stderr where a
+ *  sub-command is missing. */
 function strict(command: Command): void {
-  command.exitOverride().configureOutput({ writeErr: () => {} });
+  command.exitOverride().configureOutput({ outputError: () => {} });
   for (const sub of command.commands) strict(sub);
 }

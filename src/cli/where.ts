@@ -8,7 +8,12 @@ export type Where = { repository?: string; home?: string };
 /** Adds -R and --home to a command. */
 export function addWhere(command: Command): Command {
   return command
-    .addOption(new Option("-R, --repository <REPOSITORY>", "the repository: a path, or its name in the home"))
+    .addOption(
+      new Option(
+        "-R, --repository <REPOSITORY>",
+        "the repository: a path, or with --home its name in the home (default: the current folder's)",
+      ),
+    )
     .addOption(new Option("--home <DIR>", "the home, where it is not the repository's own"));
 }
 

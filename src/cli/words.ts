@@ -19,7 +19,9 @@ export function requireDuration(text: string, option: string): Millis {
 export function requireCount(text: string, option: string, least = 0): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least) return value;
-  throw new GatepostError("GP_USAGE", `${option} takes a whole number of at least ${least}, not "${text}".`);
+  throw new GatepostError("GP_USAGE", `${option} takes a whole number of at least ${least}, not "${text}".`, {
+    hint: `Such as ${option} ${Math.max(least, 3)}`,
+  });
 }
 
 /** "2h" (ago) or a date such as 2026-11-21T08:00 (local time). */

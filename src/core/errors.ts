@@ -28,6 +28,7 @@ export const ERRORS = {
   GP_NO_HOOK: [EXIT.missing, "There is no hook with that id or name."],
   GP_NO_RUN: [EXIT.missing, "There is no such run."],
   GP_NO_HOME: [EXIT.missing, "No home was found: the repository is not registered."],
+  GP_NO_FILE: [EXIT.missing, "A file that the call names is not there."],
   GP_NO_REPOSITORY: [EXIT.missing, "The path is no repository, or none of this home."],
   GP_REPOSITORY: [EXIT.usage, "The repository is of a kind or at a path that Gatepost cannot serve."],
   GP_HOME_MOVED: [EXIT.denied, "The home is a copy or was moved since it was registered."],

@@ -102,7 +102,8 @@ export function nearestType(typed: string): string | null {
 /** The candidate nearest to what was typed, by edit distance; null when none is near enough to be meant. */
 export function nearest(typed: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
-  let bestDistance = Math.max(2, Math.floor(typed.length / 3)) + 1;
+  // A word that would have to change in every letter was not meant, however short it is.
+  let bestDistance = Math.min(Math.max(2, Math.floor(typed.length / 3)) + 1, typed.length);
   for (const candidate of candidates) {
     const distance = editDistance(typed, candidate);
     if (distance < bestDistance) {

@@ -14,6 +14,7 @@ import { onSchedule } from "../backoffice/schedule.ts";
 import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import type { Millis } from "../core/units.ts";
+import { closeInheritedDescriptors } from "../process/environment.ts";
 import { entryNames } from "../spool/drain.ts";
 import { closeHome } from "./open.ts";
 import { contextOf, openToRun } from "./serve.ts";
@@ -31,6 +32,12 @@ export type BackofficeOptions = {
   onPass: (home: string, passed: Passed, tookMs: number) => void;
   functions?: ReadonlyMap<string, HookFunction>;
 };
+
+/** Makes this process fit to start hooks: what they inherit is none of whoever started us. */
+export function prepareProcess(): void {
+  process.umask(0o077);
+  closeInheritedDescriptors();
+}
 
 /** How long a pass waits for another process that holds the lease. Fossil's lease is as long. */
 const LEASE_PATIENCE = 60_000;

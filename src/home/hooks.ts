@@ -58,10 +58,14 @@ function check(home: OpenHome, hook: HookSpec): HookSpec {
   if (hook.name !== null) requireName(hook.name);
   if (hook.command === null) {
     if (hook.name === null)
-      throw new GatepostError("GP_NAME", "A function hook needs a name by which its program finds it.");
+      throw new GatepostError("GP_NAME", "A function hook needs a name by which its program finds it.", {
+        hint: 'Give it one, or a "command".',
+      });
   } else checkCommand(hook.command);
   if (hook.each !== null && type !== "after-receive" && type !== "disabled")
-    throw new GatepostError("GP_USAGE", `--each is for after-receive hooks, not for ${type}.`);
+    throw new GatepostError("GP_USAGE", `--each is for after-receive hooks, not for ${type}.`, {
+      hint: "Leave it out; of a hook that has it: --unset each",
+    });
   return { ...hook, type, wasType: type === "disabled" ? hook.wasType : null };
 }
 
@@ -70,9 +74,14 @@ function checkCommand(command: string): void {
     throw new GatepostError("GP_COMMAND", "The command is empty.", {
       hint: "Give a shell line: --command 'make test'",
     });
-  if (command.includes("\0")) throw new GatepostError("GP_COMMAND", "The command holds a NUL byte.");
+  if (command.includes("\0"))
+    throw new GatepostError("GP_COMMAND", "The command holds a NUL byte.", { hint: "No shell can be given one." });
   const substituted = substitute(command);
-  if (!substituted.ok) throw new GatepostError("GP_SUBSTITUTE", substituted.reason);
+  if (!substituted.ok) {
+    const [where = "", ...instead] = substituted.reason.split(": "); // the sentence, and what to write instead
+    const hint = instead.join(": ");
+    throw new GatepostError("GP_SUBSTITUTE", `${where}.`, { hint: hint.charAt(0).toUpperCase() + hint.slice(1) });
+  }
   const complaint = shellComplaint(substituted.command);
   if (complaint !== null)
     throw new GatepostError("GP_COMMAND", `sh cannot read this command: ${complaint}.`, {
@@ -131,7 +140,17 @@ export const addHook = (home: OpenHome, spec: HookSpec): Hook =>
 
 /** Adds all of these hooks, or none. */
 export const importHooks = (home: OpenHome, specs: readonly HookSpec[]): Hook[] =>
-  changeHooks(home, () => specs.map((spec) => insertChecked(home, spec, "import")));
+  changeHooks(home, () =>
+    specs.map((spec, index) => {
+      try {
+        return insertChecked(home, spec, "import");
+      } catch (error) {
+        if (!(error instanceof GatepostError)) throw error;
+        const { code, hint, message } = error;
+        throw new GatepostError(code, `hooks[${index}]: ${message}`, hint === null ? {} : { hint });
+      }
+    }),
+  );
 
 type Edit = Partial<HookSpec>;
 

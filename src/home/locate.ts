@@ -91,8 +91,13 @@ export function locate(options: { repository?: string | undefined; home?: string
       return { home: requireHome(start), repository: null };
     throw new GatepostError(
       "GP_NO_REPOSITORY",
-      options.repository === undefined ? "This folder is in no repository." : `${start} is no repository.`,
-      { hint: "Name one with -R REPOSITORY, or a home with --home DIR." },
+      options.repository === undefined ? "This folder is in no repository." : notThere(start),
+      {
+        hint:
+          options.repository === undefined
+            ? "Name one with -R REPOSITORY, or a home with --home DIR."
+            : "-R takes the path of a repository; its name is understood beside --home DIR.",
+      },
     );
   }
   const home = homeOf(repository);
@@ -102,6 +107,11 @@ export function locate(options: { repository?: string | undefined; home?: string
     });
   return { home, repository };
 }
+
+const notThere = (path: string): string =>
+  statSync(path, { throwIfNoEntry: false }) === undefined
+    ? `There is nothing at ${path}.`
+    : `${path} is in no repository.`;
 
 function requireHome(path: string): string {
   if (statSync(layout(path).database, { throwIfNoEntry: false }) !== undefined) return realpathSync(path);

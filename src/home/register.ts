@@ -4,8 +4,11 @@
  * A home is a folder with shell commands in it, and folders travel: in archives, in copies, by a pointer file that
  * somebody planted. So what a folder says of itself is not enough; the register, outside of every repository, must name
  * the same real path, inode and home id. (The device number is left out: it changes when the machine restarts.)
+ *
+ * The file is only ever added to: a line of JSON for a home, which replaces what earlier lines say of its path or id, or
+ * {"removed": path}.
  */
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -25,39 +28,35 @@ export function readRegister(path = registerPath()): Registered[] {
   } catch {
     return [];
   }
-  const entries: Registered[] = [];
+  let entries: Registered[] = [];
   for (const line of text.split("\n")) {
     try {
-      const { id, path, inode } = JSON.parse(line) as Partial<Registered>;
-      if (typeof id === "string" && typeof path === "string" && typeof inode === "number")
-        entries.push({ id, path, inode });
+      const { id, path, inode, removed } = JSON.parse(line) as Partial<Registered> & { removed?: unknown };
+      const whole = typeof id === "string" && typeof path === "string" && typeof inode === "number";
+      if (whole) entries = [...entries.filter((other) => other.path !== path && other.id !== id), { id, path, inode }];
+      else if (typeof removed === "string") entries = entries.filter((other) => other.path !== removed);
     } catch {}
   }
   return entries;
 }
 
-/** Adds a home, or replaces the entry with its path or id. The file is replaced whole, so readers never see half. */
+/** Adds a home, or replaces the entry with its path or id. */
 export function addToRegister(entry: Registered, path = registerPath()): void {
   const known = readRegister(path);
   if (known.some((other) => other.id === entry.id && other.path === entry.path && other.inode === entry.inode)) return;
-  writeRegister([...known.filter((other) => other.path !== entry.path && other.id !== entry.id), entry], path);
+  append(entry, path);
 }
 
 /** Takes a home out. */
 export function removeFromRegister(home: string, path = registerPath()): void {
-  const known = readRegister(path);
-  if (known.some((other) => other.path === home))
-    writeRegister(
-      known.filter((other) => other.path !== home),
-      path,
-    );
+  if (readRegister(path).some((other) => other.path === home)) append({ removed: home }, path);
 }
 
-function writeRegister(entries: readonly Registered[], path: string): void {
+/** One write at the end of the file: calls at the same time lose nothing of each other's, and readers see whole lines.
+ *  The newline before it ends a line that a full disk cut short. */
+function append(line: Registered | { removed: string }, path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const temporary = `${path}.${process.pid}.new`;
-  writeFileSync(temporary, entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""), { mode: 0o600 });
-  renameSync(temporary, path);
+  appendFileSync(path, `\n${JSON.stringify(line)}\n`, { mode: 0o600 });
 }
 
 /** Whether the home at `path` with that id is the one that was registered. */

@@ -13,6 +13,7 @@ export type Attempt = {
   detail: string | null;
   pid: number | null;
   survivors: number;
+  detached: number;
   outputHead: Buffer | null;
   outputTail: Buffer | null;
   outputBytes: number;
@@ -43,7 +44,7 @@ export const findRuns = (db: Database, filter: RunFilter): (Run & { note: string
 
 const attempts = all<Attempt, { run: number }>(
   `SELECT number, started_at AS startedAt, ended_at AS endedAt, took, outcome, exit_code AS exitCode, detail, pid,
-     survivors, output_head AS outputHead, output_tail AS outputTail, output_bytes AS outputBytes
+     survivors, detached, output_head AS outputHead, output_tail AS outputTail, output_bytes AS outputBytes
    FROM attempt WHERE run = :run ORDER BY number`,
 );
 export const attemptsOf = (db: Database, run: RunId): Attempt[] => attempts(db, { run });

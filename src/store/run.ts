@@ -80,28 +80,30 @@ export function beginAttempt(db: Database, run: Run, token: number, now: Instant
 }
 
 /** Notes which process an open attempt is. */
-export const noteProcess = change<{ run: RunId; number: number; pid: number; startTime: string | null }>(
-  "UPDATE attempt SET pid = :pid, start_time = :startTime WHERE run = :run AND number = :number AND ended_at IS NULL",
+export const noteProcess = change<{ run: RunId; number: number; pid: number; startTime: string; bootId: string }>(
+  `UPDATE attempt SET pid = :pid, start_time = :startTime, boot_id = :bootId
+   WHERE run = :run AND number = :number AND ended_at IS NULL`,
 );
 
 export type AttemptEnd = {
-  outcome: "exit" | "signal" | "timeout" | "aborted" | "not-started" | "stdin-failed" | "threw" | "lost";
+  outcome: "exit" | "signal" | "timeout" | "aborted" | "not-started" | "stdin-failed" | "threw" | "unkillable" | "lost";
   exitCode: number | null;
   detail: string | null;
   took: Millis | null;
   survivors: number;
+  detached: boolean;
   outputHead: Buffer | null;
   outputTail: Buffer | null;
   outputBytes: number;
 };
 const endAttempt = change(
   `UPDATE attempt SET ended_at = :now, outcome = :outcome, exit_code = :exitCode, detail = :detail, took = :took,
-     survivors = :survivors, output_head = :outputHead, output_tail = :outputTail, output_bytes = :outputBytes
+     survivors = :survivors, detached = :detached, output_head = :outputHead, output_tail = :outputTail, output_bytes = :outputBytes
    WHERE run = :run AND number = :number AND ended_at IS NULL`,
 );
 /** Closes an attempt; false when it was closed already. */
 export const finishAttempt = (db: Database, run: RunId, number: number, end: AttemptEnd, now: Instant): boolean =>
-  endAttempt(db, { ...end, run, number, now }).changes === 1;
+  endAttempt(db, { ...end, detached: Number(end.detached), run, number, now }).changes === 1;
 
 /** What becomes of a run: final with its reason, or waiting again until `dueAt`. */
 export type RunEnd =
@@ -128,9 +130,11 @@ export const settleRun = (
 };
 
 const openAttempts = all<
-  { run: RunId; number: number; pid: number | null; startTime: string | null; token: number },
+  { run: RunId; number: number; pid: number | null; startTime: string | null; bootId: string | null },
   { token: number }
->(`SELECT run, number, pid, start_time AS startTime, token FROM attempt WHERE ended_at IS NULL AND token < :token`);
+>(
+  `SELECT run, number, pid, start_time AS startTime, boot_id AS bootId FROM attempt WHERE ended_at IS NULL AND token < :token`,
+);
 /** Attempts that an earlier holder left open. */
 export const lostAttempts = (db: Database, token: number) => openAttempts(db, { token });
 

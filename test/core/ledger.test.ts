@@ -1,13 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ByteString } from "../../src/core/bytes.ts";
-import {
-  joinReconciled,
-  type LedgerMove,
-  type RefValue,
-  type Settled,
-  settle,
-  type WaitingEntry,
-} from "../../src/core/ledger.ts";
+import { type LedgerMove, type RefValue, type Settled, settle, type WaitingEntry } from "../../src/core/ledger.ts";
 
 type Refs = ReadonlyMap<ByteString, RefValue>;
 type Words = readonly string[];
@@ -315,44 +308,5 @@ describe("the order of receipts", () => {
     expect(told(settled)).toEqual(["e0 m:-A", "e1 m:AB n:BC", "e2 m:BC n:AB", "e3 m:CD"]);
     const steps = settled.receipts.map((receipt) => receipt.moves.map((move) => move.step));
     expect(steps).toEqual([[1], [2, 2], [3, 1], [4]]);
-  });
-});
-
-describe("an entry that comes late", () => {
-  const reconciled = (...rows: [number, string][]) =>
-    rows.flatMap(([id, update]) => push("", 0, [update]).updates.map((moved) => ({ id, ...moved })));
-
-  test("joins the reconciled receipt that has its updates", () => {
-    const moves = reconciled([4, "m:AB"], [5, "n:AB"], [5, "o:AB"]);
-    expect(joinReconciled(push("e", 1, ["n:AB", "o:AB", "o:BB"]), moves)).toBe(5);
-    expect(joinReconciled(push("e", 1, ["o:AB"]), moves)).toBe(5);
-  });
-
-  test("joins a receipt that swallowed its update with those before or after it", () => {
-    expect(joinReconciled(push("e", 1, ["m:AB"]), reconciled([4, "m:AC"]))).toBe(4);
-    expect(joinReconciled(push("e", 1, ["m:BC"]), reconciled([4, "m:AC"]))).toBe(4);
-    expect(joinReconciled(push("e", 1, ["m:BC"]), reconciled([4, "m:AD"]))).toBeNull();
-    expect(joinReconciled(push("e", 1, ["m:BC"]), reconciled([4, "n:AC"]))).toBeNull();
-  });
-
-  test("joins none if its updates are spread over several, or one of them is in none", () => {
-    const moves = reconciled([4, "m:AB"], [5, "n:AB"]);
-    expect(joinReconciled(push("e", 1, ["m:AB", "n:AB"]), moves)).toBeNull();
-    expect(joinReconciled(push("e", 1, ["m:AB", "p:AB"]), moves)).toBeNull();
-  });
-
-  test("prefers the receipt with the most equal moves, then the oldest", () => {
-    const moves = reconciled([4, "m:AC"], [6, "m:AB"], [5, "m:AB"], [5, "m:XY"], [7, "m:AB"]);
-    expect(joinReconciled(push("e", 1, ["m:AB"]), moves)).toBe(5);
-  });
-
-  test("joins none if it says nothing", () => {
-    expect(joinReconciled(push("e", 1, ["m:AA"]), reconciled([4, "m:AB"]))).toBeNull();
-    expect(joinReconciled(nudge("w", 1), reconciled([4, "m:AB"]))).toBeNull();
-  });
-
-  test("reads an absent value in any length", () => {
-    const entry = { ...push("e", 1, []), updates: [{ ref: name("m"), old: "0000", new: value("B") }] };
-    expect(joinReconciled(entry, reconciled([3, "m:-C"], [4, "m:-B"]))).toBe(4);
   });
 });

@@ -60,10 +60,10 @@ Without any of these, a push starts a pass by itself (gatepost settings automati
 
 async function run(paths: string[], given: Options): Promise<void> {
   const { homesFor } = await import("../../home/serve.ts");
-  const { passOnce, passOnSchedule, serve } = await import("../../home/backoffice.ts");
+  const { passOnce, passOnSchedule, prepareProcess, serve } = await import("../../home/backoffice.ts");
   if (given.poll !== undefined && given.cron !== undefined)
     throw new GatepostError("GP_USAGE", "--poll and --cron are two ways to stay; choose one.");
-  process.umask(0o077); // hooks inherit it
+  prepareProcess();
   const stop = stopSignal();
   const progress = progressLine();
   const options: BackofficeOptions = {

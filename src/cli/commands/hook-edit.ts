@@ -118,13 +118,15 @@ function seconds(text: string): Millis {
 
 function nonEmpty(values: string[], option: string): string[] {
   if (values.every((value) => value !== "")) return values;
-  throw new GatepostError("GP_USAGE", `${option} cannot be empty.`);
+  throw new GatepostError("GP_USAGE", `${option} cannot be empty.`, {
+    hint: `No ${option} at all means every one; of a hook that has one: --unset ${option.slice(2)}`,
+  });
 }
 
 function requireWord<W extends string>(word: string, option: string, words: readonly W[]): W {
   const found = words.find((known) => known === word);
   if (found !== undefined) return found;
-  throw new GatepostError("GP_USAGE", `${option} takes ${words.join(", ")}, not "${word}".`);
+  throw new GatepostError("GP_USAGE", `${option} does not take "${word}".`, { hint: `It takes: ${words.join(" ")}` });
 }
 
 /** The defaults of the options that --unset names. */
@@ -151,7 +153,9 @@ function unset(words: readonly string[]): Partial<HookSpec> {
 
 function scopeFor({ repository }: Opened, given: Options): Scope {
   if (given.all && (given.pattern !== undefined || given.repository !== undefined))
-    throw new GatepostError("GP_USAGE", "--all stands for every repository; -R or --pattern cannot stand beside it.");
+    throw new GatepostError("GP_USAGE", "--all stands for every repository; -R or --pattern cannot stand beside it.", {
+      hint: "From elsewhere, name the home: gatepost hook add --home DIR --all …",
+    });
   if (given.all) return { scope: "all" };
   if (given.pattern !== undefined) return { scope: "pattern", pattern: given.pattern };
   if (repository !== null) return { scope: "repository", repository: repository.id };
@@ -195,6 +199,7 @@ async function edit(words: string[], given: Options): Promise<void> {
     const { editHooks, findHooks } = await import("../../home/hooks.ts");
     const hooks = editHooks(opened.home, findHooks(opened.home, words, opened.repository), changed);
     await done(opened, hooks, "changed", given.json);
+    if (words.includes("all")) await sayWhatStays(opened);
   });
 }
 
@@ -205,12 +210,26 @@ async function changeEach(words: string[], given: Options, how: "delete" | "enab
     if (how === "delete") {
       deleteHooks(opened.home, hooks);
       say(hooks.length === 1 ? `hook ${label(hooks[0] as Hook)} deleted` : `${hooks.length} hooks deleted`);
-      return;
+    } else {
+      const changed = (how === "enable" ? enableHooks : disableHooks)(opened.home, hooks);
+      const verb = how === "enable" ? "switched on" : "switched off";
+      await done(opened, changed, verb, given.json);
+      const already = hooks.filter((hook) => !changed.some(({ id }) => id === hook.id));
+      for (const hook of already) say(`hook ${label(hook)} was ${verb} already`);
     }
-    const changed = (how === "enable" ? enableHooks : disableHooks)(opened.home, hooks);
-    await done(opened, changed, how === "enable" ? "switched on" : "switched off", given.json);
-    if (changed.length < hooks.length) say(`${hooks.length - changed.length} were so already`);
+    if (words.includes("all")) await sayWhatStays(opened);
   });
+}
+
+/** `all` with a repository means its own hooks; those that serve others too must be named. */
+async function sayWhatStays({ home, repository }: Opened): Promise<void> {
+  const { hooksFor } = await import("../../home/hooks.ts");
+  if (repository === null) return;
+  const wider = hooksFor(home, repository).filter(({ scope }) => scope.scope !== "repository");
+  if (wider.length > 0)
+    say(
+      `Left as they are, being for other repositories too: ${wider.map(label).join(", ")}. Name them to change them.`,
+    );
 }
 
 async function importFile(file: string, given: Options): Promise<void> {
@@ -229,7 +248,11 @@ function readInput(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (error) {
-    throw new GatepostError("GP_DENIED", `${file} cannot be read (${(error as NodeJS.ErrnoException).code}).`);
+    const { code } = error as NodeJS.ErrnoException;
+    const hint = "Name a file that gatepost hook export wrote, or - for stdin.";
+    if (code === "ENOENT") throw new GatepostError("GP_NO_FILE", `There is no file ${file}.`, { hint });
+    if (code === "EISDIR") throw new GatepostError("GP_USAGE", `${file} is a folder.`, { hint });
+    throw new GatepostError("GP_DENIED", `${file} cannot be read (${code}).`, { hint });
   }
 }
 

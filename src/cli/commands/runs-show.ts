@@ -93,6 +93,7 @@ function attemptLines(attempt: RunDetail["attempts"][number]): string[] {
         : `${attempt.outcome}${attempt.detail === null ? "" : ` ${plain(attempt.detail)}`}`;
   const out = [`attempt ${attempt.number}  ${at}${took}  ${end}`];
   if (attempt.survivors > 0) out.push(`  ${attempt.survivors} processes outlived it and were ended`);
+  if (attempt.detached === 1) out.push("  a process that left it on purpose lives on; what that prints is not kept");
   out.push(...outputLines(attempt.outputHead));
   const tail = attempt.outputTail;
   if (tail !== null) {

@@ -110,7 +110,7 @@ async function ask(at: string, args: readonly string[]): Promise<Ending & { stdo
 
 function refused(at: string, ending: Ending): GatepostError {
   const failure = gitFailure(at, "tell the place", ending);
-  if (failure.code === "GP_NO_REPOSITORY") return noRepository(at, "nor is a directory above it");
+  if (failure.code === "GP_NO_REPOSITORY") return noRepository(at, "neither is any folder above it");
   if (failure.code !== "GP_VCS") return failure;
   const said = ending.stderr.trim().split("\n").at(-1) ?? "";
   return unservable(at, `git says "${shown(said.replace(/^fatal: /, ""))}"`);

@@ -1,0 +1,60 @@
+/** Homes as a benchmark sees them: a daemon that serves one, and whether anything is going on in it. */
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { entryNames } from "../../dist/spool/drain.js";
+import { closeDatabase, openDatabase } from "../../dist/store/database.js";
+import { readLease } from "../../dist/store/lease.js";
+import { cpuOf, peakMemoryOf } from "./account.mjs";
+import { program, until } from "./place.mjs";
+
+/** Looks at a home through a connection of its own. */
+export function watchHome(dir) {
+  const db = openDatabase(join(dir, "gatepost.db"));
+  const lease = () => readLease(db);
+  const isIdle = () => lease().holder === null && entryNames(join(dir, "spool")).length === 0 && lease().holder === null;
+  return {
+    db,
+    dir,
+    /** How many passes have begun. */
+    passes: () => lease().token,
+    isIdle,
+    /** Waits until every entry is on a receipt and no pass is under way. */
+    idle: (limit) => until(`${dir} is idle`, isIdle, limit),
+    close: () => closeDatabase(db),
+  };
+}
+
+const daemons = new Set();
+process.on("exit", () => {
+  for (const child of daemons) child.kill("SIGKILL");
+});
+
+/** Starts `gatepost serve` in a place and waits until the first look of the homes that are watched is over. */
+export async function startDaemon(place, args, watched, limit = 600_000) {
+  const before = watched.map((home) => home.passes());
+  const child = spawn(process.execPath, [program, "serve", ...args], { cwd: "/", env: place.env, stdio: ["ignore", "ignore", "pipe"] });
+  daemons.add(child);
+  let said = "";
+  child.stderr.on("data", (chunk) => {
+    said += chunk;
+  });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  await until(
+    "the daemon is up",
+    () => {
+      if (child.exitCode !== null) throw new Error(`the daemon ended: ${said}`);
+      return watched.every((home, i) => home.passes() > before[i] && home.isIdle());
+    },
+    limit,
+  );
+  return {
+    pid: child.pid,
+    cpu: () => cpuOf(child.pid),
+    memory: () => peakMemoryOf(child.pid),
+    async stop() {
+      child.kill("SIGTERM");
+      await ended;
+      daemons.delete(child);
+    },
+  };
+}
