@@ -36,7 +36,9 @@ delete process.env.NODE_EXTRA_CA_CERTS;
 for (const name of Object.keys(process.env)) if (/^(GIT_|GATEPOST)/.test(name)) delete process.env[name];
 
 const load = () => loadavg()[0].toFixed(1);
-console.log(`node ${process.versions.node}, Linux ${release()}, ${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, load ${load()}, seed ${seed}`);
+console.log(
+  `node ${process.versions.node}, Linux ${release()}, ${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, load ${load()}, seed ${seed}`,
+);
 const results = [];
 for (const name of known) {
   if (wanted.length > 0 && !wanted.some((word) => name.startsWith(word))) continue;

@@ -28,7 +28,10 @@ export function timed(argv, options) {
   const [first, , children] = String(done.output?.[3] ?? "").split("\n");
   const [code, begin, end] = (first ?? "").split(" ").map(Number);
   if (code !== 0) throw new Error(`${argv.join(" ").slice(0, 200)}: exit ${code}: ${done.stderr || done.error}`);
-  const cpu = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce((ms, [, m, s]) => ms + (Number(m) * 60 + Number(s)) * 1000, 0);
+  const cpu = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
+    (ms, [, m, s]) => ms + (Number(m) * 60 + Number(s)) * 1000,
+    0,
+  );
   return { wall: (end - begin) * 1000, cpu, stdout: String(done.stdout), stderr: String(done.stderr) };
 }
 

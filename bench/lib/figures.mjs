@@ -20,7 +20,13 @@ export function digits(value) {
   if (!Number.isFinite(value)) return "-";
   const size = Math.abs(value);
   if (size >= 1000) return Math.round(value).toLocaleString("en");
-  return size >= 100 ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : size >= 1 ? value.toFixed(2) : value.toFixed(3);
+  return size >= 100
+    ? value.toFixed(0)
+    : size >= 10
+      ? value.toFixed(1)
+      : size >= 1
+        ? value.toFixed(2)
+        : value.toFixed(3);
 }
 
 export const ms = (value) => `${digits(value)} ms`;

@@ -11,7 +11,8 @@ import { program, until } from "./place.mjs";
 export function watchHome(dir) {
   const db = openDatabase(join(dir, "gatepost.db"));
   const lease = () => readLease(db);
-  const isIdle = () => lease().holder === null && entryNames(join(dir, "spool")).length === 0 && lease().holder === null;
+  const isIdle = () =>
+    lease().holder === null && entryNames(join(dir, "spool")).length === 0 && lease().holder === null;
   return {
     db,
     dir,
@@ -31,8 +32,13 @@ process.on("exit", () => {
 
 /** Starts `gatepost serve` in a place and waits until the first look of the homes that are watched is over. */
 export async function startDaemon(place, args, watched, limit = 600_000) {
+  const began = performance.now();
   const before = watched.map((home) => home.passes());
-  const child = spawn(process.execPath, [program, "serve", ...args], { cwd: "/", env: place.env, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, [program, "serve", ...args], {
+    cwd: "/",
+    env: place.env,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   daemons.add(child);
   let said = "";
   child.stderr.on("data", (chunk) => {
@@ -49,6 +55,8 @@ export async function startDaemon(place, args, watched, limit = 600_000) {
   );
   return {
     pid: child.pid,
+    /** How long it took until the first look was over, in ms. */
+    firstLook: performance.now() - began,
     cpu: () => cpuOf(child.pid),
     memory: () => peakMemoryOf(child.pid),
     async stop() {

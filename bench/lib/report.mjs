@@ -5,7 +5,9 @@ export function table(head, rows) {
   const all = [head, ...rows.map((row) => row.map(String))];
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column].length)));
   for (const row of all)
-    console.log(`  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ")}`.trimEnd());
+    console.log(
+      `  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ")}`.trimEnd(),
+    );
 }
 
 /** Shows what is being done, on a terminal only; the next call overwrites it, an empty text wipes it. */
@@ -20,7 +22,13 @@ export function progress(text) {
 export function claim({ claim, figure, goal, atLeast = false, ...facts }) {
   const rounded = round(figure);
   const met = goal === null ? null : atLeast ? figure >= goal : figure <= goal;
-  const said = { claim, figure: rounded, goal, met, ...Object.fromEntries(Object.entries(facts).map(([k, v]) => [k, round(v)])) };
+  const said = {
+    claim,
+    figure: rounded,
+    goal,
+    met,
+    ...Object.fromEntries(Object.entries(facts).map(([k, v]) => [k, round(v)])),
+  };
   progress("");
   console.log(JSON.stringify(said));
   return { ...said, atLeast };

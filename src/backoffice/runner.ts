@@ -7,6 +7,7 @@
  *   3. The hook runs; no transaction is open. What it reads is listed while it reads.
  *   4. Outcome, output and what becomes of the run are stored together, guarded by the token.
  */
+import type { Hook } from "../core/hook.ts";
 import { retryDelay } from "../core/retry.ts";
 import { settingMillis } from "../core/settings.ts";
 import { type Instant, MINUTE, SECOND } from "../core/units.ts";
@@ -18,7 +19,7 @@ import { attemptCommand } from "./attempt-command.ts";
 import { attemptFunction } from "./attempt-function.ts";
 import { type HomeContext, hookLabel, now } from "./context.ts";
 import type { ListingNote } from "./hook-input.ts";
-import { materialOf } from "./material.ts";
+import { type Material, materialOf } from "./material.ts";
 import { runName, type Trial } from "./trial.ts";
 
 export async function execute(
@@ -41,6 +42,8 @@ export async function execute(
     if (!(await ctx.open(row).touches(material.range, hook.paths, signal)))
       return skip(`--path ${hook.paths.join(" ")} did not match`);
   }
+  if (hook.stdin === "paths" && !(await hasPaths(ctx, row, hook, material, signal)))
+    return skip(hook.paths === null ? "no path is left" : `--path ${hook.paths.join(" ")} leaves no path`);
   const number = writeAsHolder(ctx.db, token, () => beginAttempt(ctx.db, run, token, now()));
   if (number === null) return;
   const note: ListingNote = { gone: null };
@@ -57,6 +60,11 @@ export async function execute(
   });
   const took = ended.took === null ? "" : ` in ${ended.took} ms`;
   ctx.log(verdict.failed ? "info" : "debug", `run ${runName(run)}: ${verdict.end.reason ?? verdict.end.state}${took}`);
+}
+
+async function hasPaths(ctx: HomeContext, row: RepositoryRow, hook: Hook, material: Material, signal: AbortSignal) {
+  for await (const _ of ctx.open(row).paths(material.range, hook.paths ?? [], signal)) return true;
+  return false;
 }
 
 /** How an attempt's end is put in words: "exit 22", "killed by SIGSEGV", "ran longer than 600 s". */

@@ -21,6 +21,9 @@ export async function demonstrate(print: (line: string) => void): Promise<void> 
   process.env["XDG_STATE_HOME"] = join(folder, "state"); // the demonstration stays out of this user's register
   const server = join(folder, "app.git");
   const clone = join(folder, "app");
+  const fromCheckout = process.env["npm_lifecycle_event"] === "start";
+  const called = fromCheckout ? "node bin/gatepost" : "gatepost";
+  const started = fromCheckout ? "npm start --" : "gatepost demo";
   const git = (...args: string[]) => gitIn(folder, args);
 
   await git("init", "-q", "--bare", "--initial-branch=main", server);
@@ -72,11 +75,11 @@ export async function demonstrate(print: (line: string) => void): Promise<void> 
     closeHome(home);
   }
   print(`
-Everything is still there. Where to look next, from this folder:
-  node bin/gatepost runs -R ${server}
-  node bin/gatepost runs show 1 -R ${server}
-  node bin/gatepost hook list -R ${server}
-  npm start -- /path/to/a/repository.git        serve one of your own`);
+Everything is still there. Where to look next:
+  ${called} runs -R ${server}
+  ${called} runs show 1 -R ${server}
+  ${called} hook list -R ${server}
+  ${started} /path/to/a/repository.git        serve one of your own`);
 }
 
 const ALL = { repository: null, hook: null, states: null, since: null, after: null, limit: 100 };

@@ -57,7 +57,11 @@ const grammar = fc.letrec<Record<"word" | "bare" | "double" | "single" | "brace"
         ["%%", "%"],
       ),
       output,
-      tie("word").map(([s, m]): Said => [`\`printf %s. ${s.replace(/[\\`$"]/g, "\\$&")}\``, `${m}.`]),
+      tie("word").map(([s, m]): Said => {
+        const escaped = s.replace(/[\\`$"]/g, "\\$&");
+        // $(...) in backquotes is refused, and so no subject here
+        return [s.includes("$(") ? `$(printf %s. ${s})` : `\`printf %s. ${escaped}\``, `${m}.`];
+      }),
       some("brace").map((said) => wrapped("${x:-", said, "}")),
     ),
     brace: fc.oneof(deep, of(["%R", "\0"], ["\\%R", "\\\0"], [" ", " "], ["$v", "value"], ["\\}", "}"]), output),

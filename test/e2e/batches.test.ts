@@ -78,7 +78,7 @@ test("of a flood of output the first and the last 32 KiB are kept, and all of it
 
 test("what is more than 24 hours older than the newest receipt is left out and counted, the rest is complete", async () => {
   const r = await serve(world);
-  r.hook(`cat > '${r.file("got")}'; cat %A > '${r.file("aux")}'`, { name: "mail" });
+  r.hook(`cat > '${r.file("got")}'; cat %A > '${r.file("aux.json")}'`, { name: "mail" });
   const ages = [30 * HOUR, 25 * HOUR, 24 * HOUR - 60_000, HOUR, 0];
   const pushed: string[] = [];
   for (const age of ages)
@@ -89,7 +89,7 @@ test("what is more than 24 hours older than the newest receipt is left out and c
   await r.pass();
   expect(r.batches()).toMatchObject([{ receipts: 3, leftOut: 2 }]);
   expect(checkIns(r.read("got")), "from the first receipt inside the window on").toEqual(pushed.slice(2));
-  const aux = JSON.parse(r.read("aux"));
+  const aux = JSON.parse(r.read("aux.json"));
   const ids = r.receipts().map(({ id }) => id);
   expect(aux.receipts.map(({ rcvid }: { rcvid: number }) => rcvid)).toEqual(ids.slice(2));
   expect(aux.leftOut).toMatchObject({ count: 2, reason: "older than the window", receipts: [{ rcvid: ids[0] }, {}] });

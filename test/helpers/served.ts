@@ -188,7 +188,12 @@ export async function serve(world: World, { home = null, format }: { home?: stri
     fs.rmSync(path, { recursive: true });
     world.git(["init", "-q", "--bare", "-b", "main", `--object-format=${format}`, path]);
   }
-  world.git(["config", "receive.advertisePushOptions", "true"], { cwd: path });
+  for (const [name, value] of [
+    ["receive.advertisePushOptions", "true"],
+    ["receive.denyDeleteCurrent", "ignore"],
+    ["gc.auto", "0"],
+  ] as const)
+    world.git(["config", name, value], { cwd: path });
   const clone = world.clone(path, name);
   const start = world.commit(clone, { README: "start\n" }, "start");
   world.git(["push", "-q", "origin", "HEAD:refs/heads/main"], { cwd: clone });

@@ -2,7 +2,7 @@
  * Which paths the check-ins of a range changed: for hooks that run only when some path is touched, and for those that
  * want the paths themselves. A merge counts for what it changed itself, which is what differs from all its parents.
  */
-import type { Range } from "../repository.ts";
+import type { Move, Range } from "../repository.ts";
 import { overWhatIsThere, type Span, spanInput, spanOf, Unwalkable } from "./range.ts";
 import { endAll, gitFailure, type Running, startGit } from "./run.ts";
 
@@ -17,7 +17,7 @@ export async function touches(
   return false;
 }
 
-/** Changed paths that a new value still has, each once, ended by NUL. The set of changed paths is held in memory. */
+/** Changed paths that the last value of a ref in the range still has, each once, ended by NUL. The set of changed paths is held in memory. */
 export async function* changedPaths(
   gitDir: string,
   range: Range,
@@ -26,7 +26,7 @@ export async function* changedPaths(
 ): AsyncGenerator<Buffer, void, undefined> {
   const waiting = new Set<string>();
   for await (const path of changed(gitDir, range, pathspecs, signal)) waiting.add(path.toString("latin1"));
-  for (const tip of spanOf(range).tips) {
+  for (const tip of spanOf({ moves: lastMoves(range), base: [] }).tips) {
     if (waiting.size === 0) return;
     // The last state decides, and only the tree of a tip knows it: order of commits does not, where branches meet.
     const tree = startGit(gitDir, ["ls-tree", "-r", "-z", "--name-only", "--full-tree", tip.oid]);
@@ -41,6 +41,9 @@ export async function* changedPaths(
     if (found.length > 0) yield Buffer.concat(found);
   }
 }
+
+/** Of each ref the move that came last: what an earlier one brought, that one may have deleted again. */
+const lastMoves = ({ moves }: Range): Move[] => [...new Map(moves.map((move) => [move.ref, move])).values()];
 
 async function* changed(
   gitDir: string,
