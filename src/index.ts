@@ -52,7 +52,7 @@ export type ServeOptions = {
   /** Repositories that run side by side (default: one per processor). */
   jobs?: number;
   /** Told of what goes on; by default nobody is. */
-  log?: (level: "info" | "debug" | "error", message: string) => void;
+  log?: (level: "info" | "debug" | "trace" | "error", message: string) => void;
 };
 
 /** An open home. All methods but `pass` and `serve` are synchronous and short. */

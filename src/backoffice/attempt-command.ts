@@ -1,7 +1,7 @@
 /** One attempt of a hook that is a shell command. */
 
 import { settingMillis } from "../core/settings.ts";
-import { substitute } from "../core/substitute.ts";
+import { readable, substitute } from "../core/substitute.ts";
 import type { Millis } from "../core/units.ts";
 import { type Outcome, runAttempt } from "../process/hook-process.ts";
 import { bootId } from "../process/identity.ts";
@@ -26,13 +26,19 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
   const auxiliary = auxiliaryPath(ctx.layout.auxiliary, id);
   let noteTimer: NodeJS.Timeout | undefined;
   try {
+    ctx.log(
+      "trace",
+      `run ${id}: ${readable(command, { program: ctx.layout.program, repository: row.path, auxiliary })}`,
+    );
     writeAuxiliary(auxiliary, { run: id, attempt: number, hook, row }, material);
     const listing = new AbortController();
     const outcome = await runAttempt({
       command: substituted.command,
       cwd: row.path,
       env: hookVariables(ctx.layout, hook, row, material, { id, attempt: number, auxiliary }),
-      stdin: hookInput(ctx.open(row), hook, material, note, listing.signal),
+      stdin: counted(hookInput(ctx.open(row), hook, material, note, listing.signal), (artifacts) =>
+        ctx.progress({ artifacts, run: id }),
+      ),
       timeout: hook.timeout ?? settingMillis(ctx.settings, "timeout"),
       grace: settingMillis(ctx.settings, "grace"),
       drain: settingMillis(ctx.settings, "drain"),
@@ -52,6 +58,16 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
   } finally {
     clearTimeout(noteTimer);
     removeAuxiliary(auxiliary);
+  }
+}
+
+/** Tells how many lines have gone by, after each chunk. */
+async function* counted(chunks: AsyncIterable<Buffer>, tell: (lines: number) => void): AsyncGenerator<Buffer> {
+  let lines = 0;
+  for await (const chunk of chunks) {
+    for (let at = chunk.indexOf(10); at >= 0; at = chunk.indexOf(10, at + 1)) lines += 1;
+    tell(lines);
+    yield chunk;
   }
 }
 

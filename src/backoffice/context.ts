@@ -10,8 +10,8 @@ import type { Repository } from "../vcs/repository.ts";
 import type { Bell } from "./bell.ts";
 import type { HookFunction } from "./function-hook.ts";
 
-/** One line about what the backoffice does. `debug` lines are shown only when asked for. */
-export type Log = (level: "info" | "debug" | "error", message: string) => void;
+/** One line about what the backoffice does. `debug` and `trace` (the commands themselves) are shown only when asked for. */
+export type Log = (level: "info" | "debug" | "trace" | "error", message: string) => void;
 
 /** Progress of a pass, for a terminal: repositories looked at, or artifacts listed so far. */
 export type Progress = (what: { repositories: number; of: number } | { artifacts: number; run: string }) => void;

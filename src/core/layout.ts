@@ -23,6 +23,8 @@ export const layout = (home: string) => ({
   daemonPid: join(home, "daemon.pid"),
   /** Uptime at which a shim last started a backoffice; removed by the backoffice once it is up. */
   starting: join(home, "starting"),
+  /** Why the last backoffice that a shim started could not work; absent when it could. */
+  failed: join(home, "automatic.failed"),
   /** Exists: shims start no backoffice. */
   manual: join(home, "manual"),
   /** Exists: the home is shared, others may leave entries in the spool. */

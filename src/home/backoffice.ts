@@ -4,6 +4,7 @@
  * Homes work side by side, up to `jobs` in a single pass; a failing home does not keep the others from being worked on,
  * and its error is thrown at the end.
  */
+import { rmSync, writeFileSync } from "node:fs";
 import { Bell } from "../backoffice/bell.ts";
 import type { Log, Progress } from "../backoffice/context.ts";
 import { serveHome, watchSpool } from "../backoffice/daemon.ts";
@@ -62,6 +63,25 @@ export async function passOnce(
   };
   await Promise.all(Array.from({ length: Math.min(options.jobs, waiting.length) }, worker));
   if (failures.length > 0) throw failures[0];
+}
+
+/** A pass that a push started. Nobody sees what it prints, so a failure is left in the home, where `runs` shows it. */
+export async function passAutomatically(
+  options: BackofficeOptions,
+  mode: { stay: boolean; nodelay: boolean; automatic: boolean },
+): Promise<void> {
+  const failed = options.homes.map((dir) => layout(dir).failed);
+  try {
+    await passOnce(options, mode);
+    for (const file of failed) rmSync(file, { force: true });
+  } catch (error) {
+    for (const file of failed) {
+      try {
+        writeFileSync(file, `${(error as Error).message}\n`, { mode: 0o600 });
+      } catch {} // the home cannot be written to, which may be the very reason
+    }
+    throw error;
+  }
 }
 
 async function passHome(

@@ -1,4 +1,5 @@
 /** Runs as people see them: what ran, on what, how it ended; and running one again. */
+import { readFileSync } from "node:fs";
 import { watcherOf } from "../backoffice/presence.ts";
 import { runName } from "../backoffice/trial.ts";
 import { type ByteString, displayText, fromText } from "../core/bytes.ts";
@@ -135,6 +136,20 @@ const busy = (run: Run): GatepostError =>
     hint: "Try again when it has ended.",
   });
 
-/** How many entries lie in the spool while nobody looks at it. */
-export const unattended = (home: OpenHome): number =>
-  watcherOf(home.layout) === null ? entryNames(home.layout.spool).length : 0;
+/** What keeps receipts from being handed out, in a sentence with its remedy; null when all is well. */
+export function impediment(home: OpenHome): string | null {
+  if (watcherOf(home.layout) !== null) return null;
+  const waiting = entryNames(home.layout.spool).length;
+  const failed = readFailure(home.layout.failed);
+  if (failed !== null) return `The last backoffice that a push started could not work: ${failed}`;
+  if (waiting === 0) return null;
+  return `${waiting} receipts wait in the spool and no backoffice is running: gatepost backoffice --home ${home.dir}`;
+}
+
+function readFailure(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return null;
+  }
+}

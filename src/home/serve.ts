@@ -55,21 +55,38 @@ export function openRepository(row: RepositoryRow): Repository {
 /**
  * The homes that a call names: of each repository, each path that is a home, `--home`; without any, the home of the
  * current folder's repository, else every home in this user's register. Those named are run because their owner named
- * them; those from the register because they stand in it.
+ * them; those from the register because they stand in it. Of several paths, one that is wrong does not keep the others
+ * from being served; a single one is an error.
  */
-export function homesFor(paths: readonly string[], home: string | undefined, cwd: string): string[] {
-  if (home !== undefined) return [locate({ home, cwd }).home];
-  if (paths.length > 0) return [...new Set(paths.map((path) => locate({ repository: path, cwd }).home))];
+export function homesFor(paths: readonly string[], home: string | undefined, cwd: string): Homes {
+  if (home !== undefined) return { homes: [locate({ home, cwd }).home], failures: [] };
+  if (paths.length > 0) return homesOf(paths, cwd);
   try {
-    return [locate({ cwd }).home];
+    return { homes: [locate({ cwd }).home], failures: [] };
   } catch (error) {
     if (!(error instanceof GatepostError) || error.code !== "GP_NO_REPOSITORY") throw error;
   }
   const registered = readRegister().map(({ path }) => path);
-  if (registered.length > 0) return registered;
+  if (registered.length > 0) return { homes: registered, failures: [] };
   throw new GatepostError("GP_NO_HOME", "No repository is registered yet.", {
     hint: "Register one: gatepost init PATH",
   });
+}
+
+export type Homes = { homes: string[]; failures: GatepostError[] };
+
+function homesOf(paths: readonly string[], cwd: string): Homes {
+  const homes = new Set<string>();
+  const failures: GatepostError[] = [];
+  for (const path of paths) {
+    try {
+      homes.add(locate({ repository: path, cwd }).home);
+    } catch (error) {
+      if (!(error instanceof GatepostError) || paths.length === 1) throw error;
+      failures.push(error);
+    }
+  }
+  return { homes: [...homes], failures };
 }
 
 /** Opens a home in order to run its hooks; refuses one that was copied, moved, or is another user's. With `automatic`

@@ -6,12 +6,11 @@ import { type Hooks, hooksOf } from "../helpers/hooks.ts";
 
 const world = makeWorld();
 const inside = (name: string): Hooks => hooksOf(world, world.at(`${name}.git`));
-const [life, several, named, off, wide, short] = [
+const [life, several, named, off, short] = [
   inside("life"),
   inside("several"),
   inside("named"),
   inside("off"),
-  inside("wide"),
   inside("short"),
 ];
 
@@ -19,7 +18,7 @@ const says = (stderr: string) => ({ stdout: "", stderr, code: 0 });
 const added = (id: string, sequence = 10): string => `hook ${id} added: after-receive, sequence ${sequence}\n`;
 
 beforeAll(() => {
-  const paths = ["life", "several", "named", "off", "wide", "short"].map((name) => world.bare(`${name}.git`));
+  const paths = ["life", "several", "named", "off", "short"].map((name) => world.bare(`${name}.git`));
   expect(world.gatepost(["init", ...paths]).code).toBe(0);
 });
 afterAll(() => world.remove());

@@ -23,6 +23,8 @@ export type World = {
   run(argv: readonly string[], options?: CallOptions): Outcome;
   /** Runs the built gatepost to its end. */
   gatepost(args: readonly string[], options?: CallOptions): Outcome;
+  /** The same without blocking, for calls side by side. */
+  call(args: readonly string[], options?: CallOptions): Promise<Outcome>;
   /** Starts the built gatepost and leaves it running, with pipes; the caller ends it. */
   start(args: readonly string[], options?: CallOptions): ChildProcess;
   /** Runs git, which must end well, and returns what it printed without the last newline. */
@@ -73,6 +75,23 @@ export function makeWorld(name = "gatepost-"): World {
     return { stdout, stderr, code: status };
   }
 
+  async function call(args: readonly string[], options: CallOptions = {}): Promise<Outcome> {
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd: options.cwd ?? dir,
+      env: { ...env, ...options.env },
+      timeout: options.timeout ?? 25_000,
+    });
+    const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
+    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk));
+    child.stdin.on("error", () => {}); // it did not read all of its input, which is its own affair
+    child.stdin.end(options.input ?? "");
+    const code = await new Promise<number | null>((resolve, reject) => {
+      child.on("error", reject).on("close", resolve);
+    });
+    return { stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString(), code };
+  }
+
   function git(args: readonly string[], options: CallOptions = {}): string {
     const { stdout, stderr, code } = run(["git", ...args], options);
     if (code !== 0) throw new Error(`git ${args.join(" ")}: ${stderr}`);
@@ -94,6 +113,7 @@ export function makeWorld(name = "gatepost-"): World {
     env,
     at,
     run,
+    call,
     git,
     commit,
     gatepost: (args, options) => run([process.execPath, program, ...args], options),

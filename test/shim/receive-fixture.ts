@@ -72,7 +72,7 @@ export type Outcome = { code: number | null; stdout: string; stderr: string };
 
 /** Runs a program to the end of its output; each character of what it prints is one byte. */
 export function run(argv: readonly string[], options: SpawnSyncOptions): Outcome {
-  const result = spawnSync(argv[0] ?? "", argv.slice(1), { timeout: 20_000, ...options, encoding: "latin1" });
+  const result = spawnSync(argv[0] ?? "", argv.slice(1), { timeout: 60_000, ...options, encoding: "latin1" });
   // EPIPE: the program did not read all of its input, which is its own affair.
   if (result.error !== undefined && (result.error as NodeJS.ErrnoException).code !== "EPIPE") throw result.error;
   return { code: result.status, stdout: result.stdout ?? "", stderr: result.stderr ?? "" };

@@ -118,13 +118,13 @@ describe("a push", () => {
     const { work, bare, home, head } = pair();
     writeProgram(join(bare, "hooks/gatepost/chained/post-receive"), "#!/bin/sh\ncat >got\n");
     const names = Array.from({ length: 3000 }, (_, i) => `refs/heads/b/${i}`);
-    git(work, ["update-ref", "--stdin"], {}, names.map((ref) => `create ${ref} ${head}\n`).join(""));
+    fs.writeFileSync(join(work, ".git/packed-refs"), names.map((ref) => `${head} ${ref}\n`).join(""));
     git(work, ["push", "-q", bare, "refs/heads/b/*:refs/heads/b/*"]);
     const { updates } = onlyEntry(home);
     expect(updates.map((update) => update.ref).sort()).toEqual([...names].sort());
     const got = fs.readFileSync(join(bare, "got"), "utf8");
     expect(got).toBe(updates.map((update) => `${zero} ${head} ${update.ref}\n`).join(""));
-  });
+  }, 90_000);
 
   test("into a namespace says which", () => {
     const { work, bare, home } = pair();

@@ -154,11 +154,11 @@ describe.each(shells)("the receive shim in %s", (...shell) => {
 
   test("goes to a git dir that is named by a relative path, and says where it really is", () => {
     const { dir, home } = make();
-    const link = join(folder, `${count} link`);
-    fs.symlinkSync(dir, link);
-    fs.mkdirSync(join(folder, "decoy", `${count} link`), { recursive: true });
+    const link = `-${count} link`;
+    fs.symlinkSync(dir, join(folder, link));
+    fs.mkdirSync(join(folder, "decoy", link), { recursive: true });
     // PWD says by which path somebody came here; CDPATH sends a careless cd elsewhere, and makes it talk.
-    const more = { GIT_DIR: `${count} link`, PWD: folder, CDPATH: `${join(folder, "decoy")}:` };
+    const more = { GIT_DIR: link, PWD: folder, CDPATH: `${join(folder, "decoy")}:` };
     expect(
       run([...shell, `${dir}/hooks/post-receive`], { cwd: folder, env: { ...env, ...more }, input: lines(1) }),
     ).toEqual(quiet);
@@ -230,6 +230,19 @@ describe.each(shells)("the receive shim in %s", (...shell) => {
     const made = fs.readdirSync(join(home, "spool")).filter((name) => fs.statSync(join(home, "spool", name)).size > 0);
     expect(made).toEqual([expect.stringMatching(/^\d+-\d+-2\.entry$/)]);
     expect(made[0]).toMatch(ENTRY_NAME);
+  });
+
+  test("never writes over an entry that is there", () => {
+    const { dir, home } = make(undefined, shimText.replaceAll("/proc/", `${folder.replaceAll(" ", "\\ ")}/proc/`));
+    fs.mkdirSync(join(folder, "proc/sys/kernel/random"), { recursive: true });
+    fs.writeFileSync(join(folder, "proc/sys/kernel/random/uuid"), "01234567-89ab-cdef\n");
+    expect(push(dir, lines(2)).stderr).toBe("");
+    expect(push(dir, lines(1))).toMatchObject({
+      code: 0,
+      stderr: expect.stringMatching(/^gatepost: no entry[^\n]*\n$/),
+    });
+    expect(fs.readdirSync(join(home, "spool"))).toEqual(["01234567-89ab-cdef.entry"]);
+    expect(onlyEntry(home).updates).toHaveLength(2);
   });
 
   test.each(["post-commit", "post-merge", "post-rewrite", "post-checkout"])(

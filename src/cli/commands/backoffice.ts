@@ -60,14 +60,18 @@ Without any of these, a push starts a pass by itself (gatepost settings automati
 
 async function run(paths: string[], given: Options): Promise<void> {
   const { homesFor } = await import("../../home/serve.ts");
-  const { passOnce, passOnSchedule, prepareProcess, serve } = await import("../../home/backoffice.ts");
+  const { passAutomatically, passOnce, passOnSchedule, prepareProcess, serve } = await import(
+    "../../home/backoffice.ts"
+  );
   if (given.poll !== undefined && given.cron !== undefined)
     throw new GatepostError("GP_USAGE", "--poll and --cron are two ways to stay; choose one.");
   prepareProcess();
   const stop = stopSignal();
+  const { homes, failures } = homesFor(paths, given.home, process.cwd());
+  for (const failure of failures) process.exitCode = report(failure); // the others are served all the same
   const progress = progressLine();
   const options: BackofficeOptions = {
-    homes: homesFor(paths, given.home, process.cwd()),
+    homes,
     jobs: given.jobs === undefined ? availableParallelism() : requireCount(given.jobs, "--jobs", 1),
     signal: stop,
     log: logger(given, progress.clear),
@@ -88,13 +92,11 @@ async function run(paths: string[], given: Options): Promise<void> {
         nodelay: given.nodelay === true,
         automatic: given.automatic === true,
       };
-      await passOnce(options, mode);
+      await (given.automatic ? passAutomatically(options, mode) : passOnce(options, mode));
     }
   } finally {
     progress.clear();
   }
-  // A second signal has nothing left to interrupt, and some library might still hold a timer.
-  if (stop.aborted) process.exitCode = 0;
 }
 
 /** TERM, INT and HUP stop in order: nothing new starts, running hooks get their grace, the lease is given back. */
@@ -106,11 +108,11 @@ function stopSignal(): AbortSignal {
 
 function logger(given: Options, clear: () => void): Log {
   return (level, message) => {
-    if (level === "debug" && !given.debug && !given.trace) return;
-    if (level === "info" && !given.debug && !given.trace && given.poll === undefined && given.cron === undefined)
-      return;
+    const stays = given.poll !== undefined || given.cron !== undefined;
+    const asked = given.debug || given.trace;
+    if (!{ error: true, info: stays || asked, debug: asked, trace: given.trace }[level]) return;
     clear();
-    const stamp = given.poll === undefined && given.cron === undefined ? "" : `${new Date().toISOString()} `;
+    const stamp = stays ? `${new Date().toISOString()} ` : "";
     say(`${stamp}gatepost: ${plain(message)}`);
   };
 }

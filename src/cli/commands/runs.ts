@@ -108,10 +108,9 @@ async function list(given: Options): Promise<void> {
 
 /** What an administrator should know who wonders why there is nothing newer. */
 async function hint({ home }: Opened): Promise<void> {
-  const { unattended } = await import("../../home/runs.ts");
-  const waiting = unattended(home);
-  if (waiting > 0)
-    say(`${waiting} receipts wait in the spool and no backoffice is running: gatepost backoffice --home ${home.dir}`);
+  const { impediment } = await import("../../home/runs.ts");
+  const sentence = impediment(home);
+  if (sentence !== null) say(sentence);
 }
 
 async function follow(opened: Opened, filter: RunFilter, first: readonly RunLine[], json: boolean): Promise<void> {

@@ -263,7 +263,6 @@ become_backoffice() {
     GIT_* | GL_* | REMOTE_* | SSH_*) unset "$gp_line" ;;
     esac
   done
-  unset IFS
   umask "$gp_umask"
   exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   set -- "$gp_home/bin/gatepost" backoffice --automatic --home "$gp_home"
