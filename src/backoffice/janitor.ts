@@ -15,11 +15,14 @@ import { runName } from "./trial.ts";
 
 const STEP = 500;
 
+/** Whether an hour has passed since the last time, or the clock was moved. */
+export const isPruneDue = (ctx: HomeContext): boolean =>
+  Math.abs(now() - Number(readSetting(ctx.db, "pruned.at") ?? 0)) >= HOUR;
+
 /** Deletes what is past retention, if the last time was an hour ago or more. Never what is waiting or parked, nor the
  *  last runs of a repository. */
 export function prune(ctx: HomeContext, token: number): void {
-  const last = Number(readSetting(ctx.db, "pruned.at") ?? 0);
-  if (Math.abs(now() - last) < HOUR) return;
+  if (!isPruneDue(ctx)) return;
   const before = (now() - settingMillis(ctx.settings, "retention-age")) as Instant;
   const keep = Number(ctx.settings["retention-runs"]);
   const step = (work: () => number): number => writeAsHolder(ctx.db, token, work);

@@ -6,9 +6,9 @@ export type Letter = "F" | "R" | "A";
  *  `char` inside backquotes; `index` counts from 0 in the command as the user wrote it. */
 export type Cell = { char: string; raw: string; index: number; letter: Letter | null };
 
-/** What surrounds a place: nothing, double quotes, the word of a `"${x:-word}"`, the pattern of a `${x#pattern}`,
- *  single quotes. */
-export type Context = "bare" | "double" | "brace" | "pattern" | "single";
+/** What surrounds a place: nothing, double quotes, the word of a `"${x:-word}"` and of one without quotes, the pattern
+ *  of a `${x#pattern}`, single quotes. */
+export type Context = "bare" | "double" | "brace" | "operand" | "pattern" | "single";
 
 /** `levels`: the backquotes around the place, innermost first (see `protect`). `plain`: only ordinary characters stand
  *  before it in its word. */

@@ -56,6 +56,7 @@ class Scanner {
   readonly #zone: Trouble | null;
   #depth: number;
   #at = 0;
+  #braces = 0; // the `${...}` around
   #doubted = false;
 
   constructor(text: readonly Cell[], levels: readonly boolean[], zone: Trouble | null, depth: number) {
@@ -118,12 +119,13 @@ class Scanner {
     if (cell === undefined) return;
     if (this.#depth >= DEEPEST) return this.#doubt("deep");
     this.#depth += 1;
-    const bare = place.context === "bare" || place.context === "pattern";
+    const bare = place.context !== "double" && place.context !== "brace";
     if (cell.letter !== null) this.#place(cell, place);
     else if (cell.char === "\\") this.#backslash(bare);
     else if (cell.char === "$") this.#dollar(place);
     else if (cell.char === "`") this.#backquote(place);
-    else if (cell.char === "'" && place.quoted) this.#doubt("nested");
+    // In its sh mode bash takes no apostrophe for a quote in a `${...}` that stands in another.
+    else if (cell.char === "'" && (place.quoted || this.#braces > 1)) this.#doubt("nested");
     else if (cell.char === '"' && place.quoted) this.#pass(stretch.innerQuotes(this.#text, this.#at));
     else if (cell.char === "'" && bare) this.#single(place.zone);
     else if (cell.char === '"' && bare) this.#double(place.zone);
@@ -173,7 +175,7 @@ class Scanner {
   #dollar(place: Place): Done {
     const next = this.#text[this.#at + 1];
     const char = next?.char ?? "";
-    const bare = place.context === "bare" || place.context === "pattern";
+    const bare = place.context !== "double" && place.context !== "brace";
     const behind = bare && char === "\\" ? this.#text[this.#at + 2] : next; // `$\%R`: the backslash would go
     if (behind !== undefined && behind.letter !== null) return this.#refuse(behind, "name");
     if (this.#continues(1)) return this.#doubt("continued");
@@ -183,15 +185,23 @@ class Scanner {
       if (this.#char(2) === "(") return this.#pass(stretch.arithmetic(this.#text, this.#at, true));
       // Before it runs anything, bash's brace expansion reads such a `$(...)` with the backslashes still in.
       if (this.#levels.length > 0) return this.#doubt("mixed");
-      this.#take(2);
-      return this.commands(true);
+      return this.#output();
     }
     if (char === "[") return this.#doubt("arithmetic"); // bash's old form of $((
-    if (bare && !place.quoted && char === "'") return this.#pass(stretch.ansiQuotes(this.#text, this.#at));
+    if (bare && !place.quoted && this.#braces < 2 && char === "'")
+      return this.#pass(stretch.ansiQuotes(this.#text, this.#at));
     this.#take(1);
     if (bare && !place.quoted && char === '"') this.#double(place.zone ?? "locale");
     else if (NAME_START.test(char)) this.#variable();
     else if (/^[\d@*#?$!-]$/.test(char)) this.#take(1);
+  }
+
+  #output(): Done {
+    const braces = this.#braces;
+    this.#braces = 0;
+    this.#take(2);
+    this.commands(true);
+    this.#braces = braces;
   }
 
   /** A name gets braces where a place follows: in "${x:-$y%R}" bash joins them even over the quotes that `readable`
@@ -218,7 +228,7 @@ class Scanner {
     if (behind !== undefined && behind.letter !== null) return this.#refuse(behind, "operator");
     const operator = this.#char();
     if (operator === "}") return this.#take(1);
-    const context = quoted ? "brace" : "bare";
+    const context = quoted ? "brace" : "operand";
     if (operator === "#" || operator === "%") {
       this.#take(1); // a doubled one reads like a part of the pattern
       return this.#operand({ context: "pattern", quoted, zone: outer, plain: false });
@@ -245,7 +255,9 @@ class Scanner {
       const char = this.#char();
       if (char === "}") return this.#take(1);
       if (char === "{" || ((char === "<" || char === ">") && this.#char(1) === "(")) return this.#doubt("expansion");
+      this.#braces += 1;
       this.#unit(place);
+      this.#braces -= 1;
     }
     this.#unterminated(mark);
   }

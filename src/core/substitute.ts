@@ -73,6 +73,7 @@ function reference(piece: Piece): string {
     bare: `"${variable}"`,
     double: variable,
     brace: variable,
+    operand: `"${variable}"`,
     pattern: `"${variable}"`,
     single: `'"${variable}"'`,
   };
@@ -93,6 +94,7 @@ function literal(piece: Exclude<Piece, string>, value: string, after: Piece = ""
     double: double,
     // Here bash outside its sh mode takes an apostrophe for a quote, unless it stands in quotes of its own.
     brace: ordinary ? value : `"${double}"`,
+    operand: `"${double}"`,
     pattern: `"${double}"`,
     single,
   };

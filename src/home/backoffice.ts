@@ -9,6 +9,7 @@ import { Bell } from "../backoffice/bell.ts";
 import type { Log, Progress } from "../backoffice/context.ts";
 import { serveHome, watchSpool } from "../backoffice/daemon.ts";
 import type { HookFunction } from "../backoffice/function-hook.ts";
+import { hasWork } from "../backoffice/idle.ts";
 import { type Passed, pass } from "../backoffice/pass.ts";
 import { announce, withdraw } from "../backoffice/presence.ts";
 import { onSchedule } from "../backoffice/schedule.ts";
@@ -84,6 +85,8 @@ export async function passAutomatically(
   }
 }
 
+const nothingDone = (): Passed => ({ receipts: 0, runs: new Map(), dueAt: null, heldBy: null });
+
 async function passHome(
   dir: string,
   options: BackofficeOptions,
@@ -102,7 +105,7 @@ async function passHome(
       const began = performance.now();
       let passed: Passed;
       try {
-        passed = await pass(ctx, { reach: "changed", stay, jobs, signal });
+        passed = hasWork(ctx) ? await pass(ctx, { reach: "changed", stay, jobs, signal }) : nothingDone();
       } finally {
         if (announced) withdraw(places);
       }

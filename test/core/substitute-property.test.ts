@@ -43,7 +43,8 @@ const grammar = fc.letrec<Record<"word" | "bare" | "double" | "single" | "brace"
       ),
       some("double").map((said) => wrapped('"', said, '"')),
       some("single").map((said) => wrapped("'", said, "'")),
-      tie("word").map((word) => wrapped("${x:-", word, "}")),
+      // single quotes in a nested ${...} are refused
+      tie("word").map((word) => (/\$\{x:-.*'/s.test(word[0]) ? word : wrapped("${x:-", word, "}"))),
     ),
     double: fc.oneof(
       deep,

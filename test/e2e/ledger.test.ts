@@ -1,7 +1,18 @@
 import * as fs from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { makeWorld, until } from "../helpers/cli.ts";
-import { backdate, claimed, enter, entry, found, leave, type Served, serve, zero } from "../helpers/served.ts";
+import {
+  backdate,
+  claimed,
+  enter,
+  entry,
+  found,
+  leave,
+  type Served,
+  serve,
+  startGit,
+  zero,
+} from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
@@ -10,15 +21,12 @@ afterAll(() => leave(world));
 const main = "refs/heads/main";
 const side = "refs/heads/side";
 
-/** Starts a push that runs on while the test goes on. */
-function pushAside(r: Served, args: readonly string[]): Promise<number | null> {
-  const child = world.spawn(["git", "push", "-q", "origin", ...args], { cwd: r.clone, env: { GL_USER: "bob" } });
-  return new Promise((resolve) => child.once("exit", resolve));
-}
+/** Starts a push of bob's that runs on while the test goes on. */
+const pushAside = (r: Served, refs: readonly string[]): Promise<number | null> =>
+  startGit(world, ["push", "-q", "origin", ...refs], { cwd: r.clone, env: { GL_USER: "bob" } });
 
 /** Shell text that says it is here and waits until it may go on. */
-const pause = (r: Served): string =>
-  `: > '${r.file("here")}'; while [ ! -e '${r.file("go")}' ]; do sleep 0.02; done`;
+const pause = (r: Served): string => `: > '${r.file("here")}'; while [ ! -e '${r.file("go")}' ]; do sleep 0.02; done`;
 const paused = (r: Served) => until("git waits in its hook", () => fs.existsSync(r.file("here")));
 const goOn = (r: Served) => fs.writeFileSync(r.file("go"), "");
 
@@ -31,7 +39,7 @@ test("a pass between a ref's move and its post-receive makes one receipt, with i
   await paused(r);
   expect(r.inside(["rev-parse", main]), "one ref has moved").toBe(pushed);
   const passing = r.pass();
-  await until("the pass has looked", () => r.home.db.sqlite.prepare("SELECT 1 FROM repository WHERE looked_at > registered_at").get());
+  await until("the pass has looked", () => r.lookedAt());
   expect(r.receipts(), "nothing is taken from its pusher").toEqual([]);
   goOn(r);
   expect(await pushing).toBe(0);
@@ -214,7 +222,7 @@ test("an entry that is being written while it is looked at is waited for", async
   const whole = fs.readFileSync(file);
   fs.truncateSync(file, whole.length - 4);
   const passing = r.pass();
-  await until("the pass has looked", () => r.home.db.sqlite.prepare("SELECT 1 FROM repository WHERE looked_at > registered_at").get());
+  await until("the pass has looked", () => r.lookedAt());
   expect(r.receipts()).toEqual([]);
   fs.appendFileSync(file, whole.subarray(-4));
   await passing;
@@ -259,8 +267,11 @@ test("K2: an entry is only a hint: one that is not true moves nothing and is kep
   const text = fs.readFileSync(file, "latin1");
   fs.writeFileSync(`${file.replace(/\.entry$/, "")}-2.entry`, text.replaceAll(pushed, forged));
   await r.pass();
-  expect(r.receipts().map(({ updates }) => updates).sort()).toEqual(
-    [[claimed(main, r.start, forged)], [entry(main, r.start, pushed)]].sort(),
-  );
+  expect(
+    r
+      .receipts()
+      .map(({ updates }) => updates)
+      .sort(),
+  ).toEqual([[claimed(main, r.start, forged)], [entry(main, r.start, pushed)]].sort());
   expect(r.read("got")).toBe(`${r.start} ${pushed} ${main}\n`);
 });

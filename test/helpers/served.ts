@@ -3,6 +3,7 @@
  * ones; passes are made by the functions that `gatepost backoffice` calls, in this process, which saves a start of Node
  * for each. A push starts no backoffice by itself here, so that a test says when passes are made.
  */
+import { type ChildProcess, spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { displayText } from "../../src/core/bytes.ts";
@@ -17,7 +18,7 @@ import { entryNames } from "../../src/spool/drain.ts";
 import { type Batch, batchById } from "../../src/store/batch.ts";
 import { receiptsBetween } from "../../src/store/receipt.ts";
 import { updatesOfReceipt } from "../../src/store/ref.ts";
-import type { RepositoryRow } from "../../src/store/repository.ts";
+import { type RepositoryRow, repositoryById } from "../../src/store/repository.ts";
 import type { Run } from "../../src/store/run.ts";
 import { type Attempt, attemptsOf, findRuns } from "../../src/store/run-view.ts";
 import type { CallOptions, World } from "./cli.ts";
@@ -82,6 +83,11 @@ export class Watched {
     const stop = signal ?? new AbortController().signal;
     const options = { homes: [this.home.dir], jobs: 2, signal: stop, log, progress: () => {}, onPass: () => {} };
     await passOnce(options, { stay, nodelay, automatic });
+  }
+
+  /** Whether a pass has looked at the repository since it was registered. */
+  lookedAt(): boolean {
+    return repositoryById(this.home.db, this.row.id)?.lookedAt !== this.row.lookedAt;
   }
 
   receipts(): Arrived[] {
@@ -198,6 +204,12 @@ export async function serve(world: World, { home = null, format }: { home?: stri
   const start = world.commit(clone, { README: "start\n" }, "start");
   world.git(["push", "-q", "origin", "HEAD:refs/heads/main"], { cwd: clone });
   return new Served(await watch(world, path, home), clone, start);
+}
+
+/** Starts git and lets it run on. */
+export function startGit(world: World, args: readonly string[], { cwd = world.dir, env = {} }: CallOptions = {}) {
+  const child: ChildProcess = spawn("git", args, { cwd, env: { ...world.env, ...env }, stdio: "ignore" });
+  return new Promise<number | null>((resolve, reject) => child.once("exit", resolve).once("error", reject));
 }
 
 /** Sets the time of a file to so many milliseconds ago. */
