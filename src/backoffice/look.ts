@@ -7,9 +7,11 @@
  * stored in one transaction of the lease's holder (settle.ts), and only then are the entries removed. A death at any point shows
  * the same refs and entries again; an entry that is on a receipt already is known by its name.
  */
-import { statSync } from "node:fs";
-import { type ByteString, displayText, toText } from "../core/bytes.ts";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { type ByteString, displayText, toBuffer, toText } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
+import { HOME_NAME } from "../core/layout.ts";
 import { settingMillis } from "../core/settings.ts";
 import type { RepositoryId } from "../core/units.ts";
 import { readSpool, removeEntry, type Spooled, setAside } from "../spool/drain.ts";
@@ -93,7 +95,7 @@ function sortSpool(ctx: HomeContext) {
     const { dir } = spooled.entry;
     let id = idOf.get(dir);
     if (id === undefined) {
-      id = repositoryByPath(ctx.db, toText(dir) ?? "")?.id ?? null;
+      id = (repositoryByPath(ctx.db, toText(dir) ?? "") ?? movedFrom(ctx, dir))?.id ?? null;
       idOf.set(dir, id);
     }
     const list = id === null ? undefined : byRepository.get(id);
@@ -108,6 +110,14 @@ function sortSpool(ctx: HomeContext) {
     ctx.log("error", `spool entry ${unusable.name} set aside: ${unusable.reason}`);
   }
   return { names: view.names, byRepository, partial: view.partial > 0 };
+}
+
+/** The repository that had this path when the entry was written: one that was moved, with the home inside it, while
+ *  entries waited. A copy has such entries as well, but then what they speak of is still where they say. */
+function movedFrom(ctx: HomeContext, dir: ByteString): RepositoryRow | null {
+  const [row, ...more] = listRepositories(ctx.db);
+  const inside = row !== undefined && more.length === 0 && ctx.layout.home === join(row.path, HOME_NAME);
+  return inside && !existsSync(toBuffer(dir)) ? row : null;
 }
 
 async function readRefs(ctx: HomeContext, token: number, candidate: Candidate) {

@@ -2,16 +2,22 @@
  * What an earlier holder left behind. An attempt that is open under an older token has no keeper any more: what is left
  * of its process is ended and awaited, the attempt is closed as lost, and its run waits again under the same id.
  */
-import type { Instant } from "../core/units.ts";
-import { endGroup } from "../process/group.ts";
+import { VARIABLES } from "../core/substitute.ts";
+import type { Instant, RunId } from "../core/units.ts";
+import { endGroup, findHook } from "../process/group.ts";
 import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
-import { finishAttempt, lostAttempts, settleRun } from "../store/run.ts";
+import { finishAttempt, lostAttempts, runById, settleRun } from "../store/run.ts";
+import { auxiliaryPath } from "./auxiliary.ts";
 import { type HomeContext, now } from "./context.ts";
+import { runName } from "./trial.ts";
 
 export async function recoverLost(ctx: HomeContext, token: number): Promise<void> {
   for (const { run, number, pid, startTime, ...attempt } of lostAttempts(ctx.db, token)) {
-    if (pid !== null && startTime !== null && attempt.bootId === bootId()) await endGroup({ pid, startTime });
+    if (attempt.bootId === bootId()) {
+      const left = pid === null || startTime === null ? findHook(variablesOf(ctx, run)) : { pid, startTime };
+      if (left !== null) await endGroup(left);
+    }
     const reason = "lost with its backoffice";
     writeAsHolder(ctx.db, token, () => {
       const ended = {
@@ -27,4 +33,11 @@ export async function recoverLost(ctx: HomeContext, token: number): Promise<void
     });
     ctx.log("info", `run ${ctx.incarnation}-${run}: attempt ${number} was lost with its backoffice; it runs again`);
   }
+}
+
+/** What only this run's hook has in its environment: run ids are unique in their home, and the file is in this one. */
+function variablesOf(ctx: HomeContext, id: RunId): Record<string, string> {
+  const run = runById(ctx.db, id);
+  const name = runName({ incarnation: run?.incarnation ?? ctx.incarnation, id });
+  return { GATEPOST_RUN: name, [VARIABLES.A]: auxiliaryPath(ctx.layout.auxiliary, name) };
 }

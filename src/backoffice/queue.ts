@@ -5,6 +5,7 @@
  * next attempt, or is parked, is passed over and holds nothing back, unless its hook asked for --in-order: then that
  * hook's later runs wait for it. Runs of function hooks wait until a process that has the function comes.
  */
+import { RETRY_CEILING } from "../core/retry.ts";
 import type { HookId, Instant, RunId } from "../core/units.ts";
 import { hookById } from "../store/hook.ts";
 import type { RepositoryRow } from "../store/repository.ts";
@@ -21,7 +22,7 @@ export function nextRun(ctx: HomeContext, row: RepositoryRow, at: Instant): Next
   let dueAt: Instant | null = null;
   for (const run of openRuns(ctx.db, row.id)) {
     if (run.state === "running" || held.has(run.hook) || !isOurs(ctx, run)) continue;
-    const ready = run.dueAt === null || run.dueAt <= at;
+    const ready = isDue(run, at);
     if (ready && !behindParked(run, parked, isInOrder(run.hook))) return { run };
     if (!ready && (dueAt === null || (run.dueAt ?? at) < dueAt)) dueAt = run.dueAt;
     if (isInOrder(run.hook)) held.add(run.hook);
@@ -36,6 +37,9 @@ export function nextRun(ctx: HomeContext, row: RepositoryRow, at: Instant): Next
     return value;
   }
 }
+
+/** Nothing waits longer than the longest retry: what is due later than that was set before the clock was put back. */
+const isDue = ({ dueAt }: Run, at: Instant): boolean => dueAt === null || dueAt <= at || dueAt - at > RETRY_CEILING;
 
 const behindParked = (run: Run, parked: ReadonlyMap<HookId, RunId>, ordered: boolean): boolean =>
   ordered && (parked.get(run.hook) ?? run.id) < run.id;

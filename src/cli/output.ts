@@ -3,7 +3,7 @@
  * Whatever came from a repository or a hook is escaped before it gets here, or by `plain` here.
  */
 import { escapeControls } from "../core/bytes.ts";
-import { GatepostError } from "../core/errors.ts";
+import { fromSystem, GatepostError } from "../core/errors.ts";
 
 /** Whoever reads us may stop reading (`| head`): that ends the program quietly, as it does any other. */
 export function quietOnClosedPipe(): void {
@@ -56,7 +56,8 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
 }
 
 /** Reports what went wrong on stderr and returns the exit code. */
-export function report(error: unknown): number {
+export function report(thrown: unknown): number {
+  const error = fromSystem(thrown);
   if (error instanceof GatepostError) {
     say(`gatepost: ${plainLines(error.message)}`);
     if (error.hint !== null) say(plainLines(error.hint));

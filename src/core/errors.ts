@@ -61,3 +61,20 @@ export class GatepostError extends Error {
     this.hint = options.hint ?? null;
   }
 }
+
+/** An error of the operating system about a file, as one of ours; anything else comes back as it is. */
+export function fromSystem(error: unknown): unknown {
+  if (!(error instanceof Error) || error instanceof GatepostError) return error;
+  const { code = "", path = "a file" } = error as { code?: unknown; path?: unknown };
+  if (/^(EACCES|EPERM|EROFS)$/.test(String(code)))
+    return new GatepostError("GP_DENIED", `${path} cannot be read or written by this user (${code}).`, {
+      hint: "Call gatepost as the owner of the home, or mend the permissions of its folder.",
+      cause: error,
+    });
+  if (/^(ENOSPC|EDQUOT|EMFILE|ENFILE|ENOMEM)$/.test(String(code)))
+    return new GatepostError("GP_FULL", `There is no room for ${path} (${code}).`, {
+      hint: "Free some space or raise the limit; what was acknowledged before is safe.",
+      cause: error,
+    });
+  return error;
+}

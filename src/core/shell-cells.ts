@@ -10,9 +10,11 @@ export type Cell = { char: string; raw: string; index: number; letter: Letter | 
  *  of a `${x#pattern}`, single quotes. */
 export type Context = "bare" | "double" | "brace" | "operand" | "pattern" | "single";
 
-/** `levels`: the backquotes around the place, innermost first (see `protect`). `plain`: only ordinary characters stand
- *  before it in its word. */
-export type Piece = string | { letter: Letter; context: Context; plain: boolean; levels: readonly boolean[] };
+/** The backquotes around, innermost first; true where they stand in double quotes. */
+export type Levels = readonly boolean[];
+
+/** `plain`: only ordinary characters stand before the place in its word. */
+export type Piece = string | { letter: Letter; context: Context; plain: boolean; levels: Levels };
 
 /** Cuts a command. One pass from the left, so that `%%R` is a percent sign and an R, and `%%%R` one and a place. */
 export function cells(command: string): Cell[] {
@@ -58,8 +60,8 @@ export function backquoted(text: readonly Cell[], from: number, quoted: boolean)
   return null;
 }
 
-/** Puts the backslashes back, innermost level first; a level says whether its backquotes stand in double quotes. */
-export function protect(text: string, levels: readonly boolean[]): string {
+/** Puts the backslashes back that the shell takes off. */
+export function protect(text: string, levels: Levels): string {
   return levels.reduce((inner, quoted) => inner.replace(quoted ? /[\\`$"]/g : /[\\`$]/g, "\\$&"), text);
 }
 

@@ -19,21 +19,15 @@
  *
  * Pure. Proven by test/core/substitute.test.ts, and by substitute-property.test.ts, where shells judge random texts.
  */
-import { backquoted, type Cell, type Context, type Piece, protect, rawText } from "./shell-cells.ts";
-import type { Stretch, Trouble } from "./shell-stretch.ts";
+import { backquoted, type Cell, type Context, type Levels, type Piece, protect, rawText } from "./shell-cells.ts";
+import type { Refusal, Stretch, Trouble } from "./shell-stretch.ts";
 import * as stretch from "./shell-stretch.ts";
 
-export type Refusal = { place: Cell; trouble: Trouble };
-
+/** What a text comes to; `unterminated`: something in it is never closed. */
 export type Scanned = { pieces: Piece[]; places: Cell[]; refusal: Refusal | null; unterminated: boolean };
 
 /** Reads a whole text. `levels`, `zone` and `depth` are those of the backquotes it was taken from. */
-export function scan(
-  text: readonly Cell[],
-  levels: readonly boolean[] = [],
-  zone: Trouble | null = null,
-  depth = 0,
-): Scanned {
+export function scan(text: readonly Cell[], levels: Levels = [], zone: Trouble | null = null, depth = 0): Scanned {
   const scanner = new Scanner(text, levels, zone, depth);
   scanner.commands(false);
   return scanner.scanned;
@@ -52,14 +46,14 @@ const DEEPEST = 100; // far beyond what people write, far from the end of our ow
 class Scanner {
   readonly scanned: Scanned = { pieces: [], places: [], refusal: null, unterminated: false };
   readonly #text: readonly Cell[];
-  readonly #levels: readonly boolean[];
+  readonly #levels: Levels;
   readonly #zone: Trouble | null;
   #depth: number;
   #at = 0;
   #braces = 0; // the `${...}` around
   #doubted = false;
 
-  constructor(text: readonly Cell[], levels: readonly boolean[], zone: Trouble | null, depth: number) {
+  constructor(text: readonly Cell[], levels: Levels, zone: Trouble | null, depth: number) {
     this.#text = text;
     this.#levels = levels;
     this.#zone = zone;
@@ -80,8 +74,7 @@ class Scanner {
         this.#take(2);
       } else if (BREAKS.has(char)) {
         if (closing && word === "case") return this.#doubt("case"); // its `a)` looks like our end
-        if (word === "[[") test = true;
-        if (word === "]]") test = false;
+        test = word === "[[" || (test && word !== "]]");
         word = "";
         plain = true;
         bracket = false;
@@ -103,8 +96,7 @@ class Scanner {
         const zone = this.#zone ?? (test ? "test" : bracket ? "bracket" : null);
         const from = this.#at;
         this.#unit({ context: "bare", quoted: false, zone, plain });
-        if (char === "[") bracket = true;
-        if (char === "]") bracket = false;
+        bracket = char === "[" || (bracket && char !== "]");
         const literal = this.#at === from + 1 && char !== "";
         word += literal ? char : "\0";
         plain = plain && literal && ORDINARY.test(char);
@@ -204,8 +196,7 @@ class Scanner {
     this.#braces = braces;
   }
 
-  /** A name gets braces where a place follows: in "${x:-$y%R}" bash joins them even over the quotes that `readable`
-   *  puts around a value. */
+  /** A name gets braces where a place follows, so that `readable` does not make a longer name of it. */
   #variable(): Done {
     const { end, joins } = stretch.variableName(this.#text, this.#at);
     const raw = rawText(this.#text.slice(this.#at, end));

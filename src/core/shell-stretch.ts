@@ -10,6 +10,8 @@ export type Trouble =
   | ("name" | "operator" | "assign" | "expansion" | "nested" | "bracket" | "test" | "arithmetic" | "ansi" | "locale")
   | ("heredoc" | "case" | "comment" | "continued" | "mixed" | "unterminated" | "deep");
 
+export type Refusal = { place: Cell; trouble: Trouble };
+
 /** `end`: the index of the first cell behind the stretch. */
 export type Stretch = { end: number } | { trouble: Trouble; place: Cell | null };
 

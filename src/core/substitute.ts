@@ -25,8 +25,8 @@
  * Pure; nothing to lose. Proven by test/core/substitute.test.ts and substitute-property.test.ts.
  */
 import { type Cell, type Context, cells, type Letter, type Piece, protect } from "./shell-cells.ts";
-import { type Refusal, scan } from "./shell-scan.ts";
-import type { Trouble } from "./shell-stretch.ts";
+import { scan } from "./shell-scan.ts";
+import type { Refusal, Trouble } from "./shell-stretch.ts";
 
 /** What the three places stand for; `auxiliary` is empty when the hook's type has no such file. */
 export type Values = { program: string; repository: string; auxiliary: string };
@@ -54,15 +54,22 @@ export function substitute(command: string): Substituted {
 }
 
 /** The command with the values in it, as a person could paste it into sh: for --dry-run and traces, never to be run by
- *  us. A command that `substitute` refuses comes back as written. Control characters are left to whoever prints it. */
+ *  us. A value that no shell reads safely where it stands, in the braces of a `${...}`, is set as a variable in front.
+ *  A command that `substitute` refuses comes back as written. Control characters are left to whoever prints it. */
 export function readable(command: string, values: Values): string {
   const { pieces, refusal } = scan(cells(command));
   if (refusal !== null) return command;
   const value = { F: values.program, R: values.repository, A: values.auxiliary };
+  const front = new Set<string>();
   let text = "";
-  for (const [n, piece] of pieces.entries())
-    text += typeof piece === "string" ? piece : literal(piece, value[piece.letter], pieces[n + 1]);
-  return text;
+  for (const [n, piece] of pieces.entries()) {
+    if (typeof piece === "string") text += piece;
+    else if (BRACED.has(piece.context) && !ORDINARY_WORD.test(value[piece.letter])) {
+      front.add(`${VARIABLES[piece.letter]}=${inSingleQuotes(value[piece.letter])}; `);
+      text += reference(piece);
+    } else text += literal(piece, value[piece.letter], pieces[n + 1]);
+  }
+  return [...front, text].join("");
 }
 
 function reference(piece: Piece): string {
@@ -83,20 +90,20 @@ function reference(piece: Piece): string {
 // One that is no keyword: those are lower-case letters only.
 const ORDINARY_WORD = /^(?=.*[^a-z])[\w@+.,/-]+$/;
 const WORD_ENDS = /^($|[\s;&|)/`])/;
+// Bash takes an apostrophe or a <( there for what it is elsewhere, whatever quotes are around it.
+const BRACED: ReadonlySet<Context> = new Set(["brace", "operand", "pattern"]);
+
+const inSingleQuotes = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;
 
 function literal(piece: Exclude<Piece, string>, value: string, after: Piece = ""): string {
-  const ordinary = ORDINARY_WORD.test(value);
-  const single = value.replaceAll("'", "'\\''");
-  const double = value.replace(/[\\`$"]/g, "\\$&");
-  const bare = ordinary && piece.plain && typeof after === "string" && WORD_ENDS.test(after);
+  const bare = piece.plain && ORDINARY_WORD.test(value) && typeof after === "string" && WORD_ENDS.test(after);
   const text: Record<Context, string> = {
-    bare: bare ? value : `'${single}'`,
-    double: double,
-    // Here bash outside its sh mode takes an apostrophe for a quote, unless it stands in quotes of its own.
-    brace: ordinary ? value : `"${double}"`,
-    operand: `"${double}"`,
-    pattern: `"${double}"`,
-    single,
+    bare: bare ? value : inSingleQuotes(value),
+    double: value.replace(/[\\`$"]/g, "\\$&"),
+    brace: value,
+    operand: value,
+    pattern: `"${value}"`,
+    single: inSingleQuotes(value).slice(1, -1),
   };
   return protect(text[piece.context], piece.levels);
 }

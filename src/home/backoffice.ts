@@ -123,12 +123,30 @@ async function passHome(
   }
 }
 
+/** The homes that can be run. Each of the others is named with its reason; only when none is left is that an error. */
+function servable({ homes, log }: BackofficeOptions): string[] {
+  const failures: unknown[] = [];
+  const good = homes.filter((dir) => {
+    try {
+      closeHome(openToRun(dir));
+      return true;
+    } catch (error) {
+      if (!(error instanceof GatepostError)) throw error;
+      failures.push(error);
+      if (homes.length > 1) log("error", `${error.message} ${error.hint ?? ""}`);
+      return false;
+    }
+  });
+  if (good.length === 0) throw failures[0];
+  return good;
+}
+
 /** Serves the homes until the signal aborts. */
 export async function serve(options: BackofficeOptions & { poll: Millis; min: Millis }): Promise<void> {
   const { signal, log, progress, jobs, poll, min } = options;
-  for (const dir of options.homes) closeHome(openToRun(dir)); // refuse at once what cannot be run, before serving the rest
+  const homes = servable(options);
   await Promise.all(
-    options.homes.map((dir) => {
+    homes.map((dir) => {
       const bell = new Bell();
       const functions = options.functions ?? new Map();
       return serveHome({

@@ -21,7 +21,7 @@ import {
   repositoryByPath,
 } from "../store/repository.ts";
 import { type Identity, identifyGit, openGit } from "../vcs/git.ts";
-import { homeOf } from "./locate.ts";
+import { findRepository, homeOf } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
 import { closeHome, homeSettings, type OpenHome } from "./open.ts";
 
@@ -43,8 +43,10 @@ export type Registration = {
 
 /** Registers the repository at `path`. With `home`, that home serves it; else the one it has, or one inside it. */
 export async function register(path: string, home: string | null): Promise<Registration> {
+  const found = findRepository(path);
+  if (found !== null) requireOwnRepository(found); // before git, which would refuse with advice that leads nowhere
   const identity = await identifyGit(path);
-  requireOwnRepository(identity);
+  requireOwnRepository(identity.gitDir);
   const place = join(identity.gitDir, HOME_NAME);
   const present = homeOf(identity.gitDir);
   const wanted = home ?? present ?? place;
@@ -81,7 +83,7 @@ function writePointer(place: string, home: string): void {
   writeFileSync(place, pointerText(home), { mode: 0o644 });
 }
 
-function requireOwnRepository({ gitDir }: Identity): void {
+function requireOwnRepository(gitDir: string): void {
   const owner = statSync(gitDir).uid;
   if (owner === process.geteuid?.()) return;
   throw new GatepostError("GP_NOT_OWNER", `${gitDir} belongs to another user (uid ${owner}). Nothing was changed.`, {

@@ -1,16 +1,17 @@
 /** `uninstall`: takes a repository out of its home. Hooks folders are as they were before; the home's history stays. */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { HOME_NAME } from "../core/layout.ts";
 import { receiveHooks, removeShims } from "../shim/install.ts";
 import { write } from "../store/database.ts";
 import { listRepositories, type RepositoryRow, removeRepository } from "../store/repository.ts";
 import { identifyGit } from "../vcs/git.ts";
+import { deleteHooks, findHooks } from "./hooks.ts";
 import { removePointer } from "./init.ts";
 import { type OpenHome, requireOwner } from "./open.ts";
-import { removeFromRegister } from "./register.ts";
+import { readRegister, removeFromRegister } from "./register.ts";
 
-export type Uninstalled = { removed: string[]; homeRemoved: boolean; stillServed: number };
+export type Uninstalled = { removed: string[]; hooksDeleted: number; homeRemoved: boolean; stillServed: number };
 
 /**
  * Removes the shims of a repository and puts back the hooks that were there. The repository leaves the home's table,
@@ -21,11 +22,17 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
   requireOwner(home.dir);
   const { hooksDir, bare } = await identifyGit(row.path);
   const removed = removeShims(hooksDir, receiveHooks(bare));
+  let hooksDeleted = 0;
   const stillServed = write(home.db, () => {
     const others = listRepositories(home.db).filter(({ id }) => id !== row.id).length;
     const inside = home.dir === join(row.path, HOME_NAME);
     // A home inside the repository keeps what it knows, in case init is called again.
-    if (!inside) removeRepository(home.db, { id: row.id });
+    if (!inside) {
+      const own = findHooks(home, ["all"], row);
+      deleteHooks(home, own); // before they go with the repository: so that the audit tells
+      removeRepository(home.db, { id: row.id });
+      hooksDeleted = own.length;
+    }
     return others;
   });
   removePointer(row.path, home.dir);
@@ -35,5 +42,12 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
     home.db.sqlite.close();
     rmSync(home.dir, { recursive: true, force: true });
   }
-  return { removed, homeRemoved, stillServed };
+  return { removed, hooksDeleted, homeRemoved, stillServed };
+}
+
+/** Takes a home whose folder is gone out of this user's register; false when it is not in there, or not gone. */
+export function forgetHome(dir: string): boolean {
+  if (existsSync(dir) || !readRegister().some(({ path }) => path === dir)) return false;
+  removeFromRegister(dir);
+  return true;
 }

@@ -45,11 +45,34 @@ export async function endGroup(leader: ProcessIdentity, grace = 5000): Promise<n
   return found;
 }
 
-function isOfHook(pid: number): boolean {
+/** The hook that was started with these variables, where nobody had the time to note which process it is: the leader
+ *  of the group of the oldest process that has them all. Null where none runs. Reads all of /proc. */
+export function findHook(variables: Readonly<Record<string, string>>): ProcessIdentity | null {
+  const wanted = Object.entries(variables).map(
+    ([name, value]) => `\0${name}=${Buffer.from(value).toString("latin1")}\0`,
+  );
+  const found = readdirSync("/proc")
+    .filter((name) => name >= "1" && name <= "9~")
+    .flatMap((name) => {
+      const environment = environmentOf(Number(name));
+      if (!wanted.every((variable) => environment.includes(variable))) return [];
+      return processStatus(Number(name)) ?? [];
+    })
+    .filter(isRunning)
+    .sort((a, b) => Number(a.startTime) - Number(b.startTime) || a.pid - b.pid);
+  const [oldest] = found;
+  if (oldest === undefined) return null;
+  return { pid: oldest.group, startTime: processStatus(oldest.group)?.startTime ?? "" };
+}
+
+const isOfHook = (pid: number): boolean => environmentOf(pid).includes("\0GATEPOST_RUN=");
+
+/** The variables a process was started with, each between NULs; empty where it ended meanwhile or is another user's. */
+function environmentOf(pid: number): string {
   try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}`.includes("\0GATEPOST_RUN=");
+    return `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}`;
   } catch {
-    return false; // ended meanwhile, or another user's
+    return "";
   }
 }
 

@@ -19,6 +19,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { GatepostError } from "../core/errors.ts";
 import { MINUTE, SECOND } from "../core/units.ts";
 import { type Entry, parseEntry } from "./entry.ts";
 
@@ -75,10 +76,15 @@ function readEntry(path: string, name: string, now: number): Spooled | Unusable 
     // Not blocking: a FIFO put there would hold up every repository of the home.
     file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    return code === "ENOENT"
-      ? "gone"
-      : { name, reason: code === "ELOOP" ? "is a symbolic link" : `unreadable (${code})` };
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return "gone";
+    if (code === "ELOOP") return { name, reason: "is a symbolic link" };
+    if (code === "EACCES" || code === "EPERM") return { name, reason: `cannot be read (${code})` };
+    // A want of descriptors or a sick disk passes; the entry must be there when it has.
+    throw new GatepostError("GP_FULL", `The spool entry ${path} cannot be read (${message}).`, {
+      hint: "Raise the limit on open files, or look at the disk; the entry stays where it is.",
+      cause: error,
+    });
   }
   try {
     const stat = fstatSync(file);

@@ -10,7 +10,7 @@
  *
  * SQLite's own error codes never leave this file: see `translate`.
  */
-import { linkSync, readFileSync, rmSync, statSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, type Stats, statSync } from "node:fs";
 import SQLite from "better-sqlite3";
 import { GatepostError } from "../core/errors.ts";
 
@@ -48,32 +48,32 @@ function guarded<T>(db: Database, work: () => T): T {
   }
 }
 
+/** The text of every statement of the modules that are loaded, for whoever looks at their plans. */
+export const STATEMENTS = new Set<string>();
+
+function made<P extends Values, Result>(sql: string, work: (statement: SQLite.Statement, values: P) => Result) {
+  STATEMENTS.add(sql);
+  return (db: Database, values: P): Result => guarded(db, () => work(prepare(db, sql), values));
+}
+
 /** Makes a function that returns every row of the query. Sorting and limits belong into the SQL. */
-export const all =
-  <Row, P extends Values = Values>(sql: string) =>
-  (db: Database, values: P): Row[] =>
-    guarded(db, () => prepare(db, sql).all(values) as Row[]);
+export const all = <Row, P extends Values = Values>(sql: string) =>
+  made<P, Row[]>(sql, (statement, values) => statement.all(values) as Row[]);
 
 /** Makes a function that returns the query's rows one by one; no write may happen until it is used up or broken off. */
-export const each =
-  <Row, P extends Values = Values>(sql: string) =>
-  (db: Database, values: P): IterableIterator<Row> =>
-    guarded(db, () => prepare(db, sql).iterate(values) as IterableIterator<Row>);
+export const each = <Row, P extends Values = Values>(sql: string) =>
+  made<P, IterableIterator<Row>>(sql, (statement, values) => statement.iterate(values) as IterableIterator<Row>);
 
 /** Makes a function that returns the query's first row, or null. */
-export const one =
-  <Row, P extends Values = Values>(sql: string) =>
-  (db: Database, values: P): Row | null =>
-    guarded(db, () => (prepare(db, sql).get(values) as Row | undefined) ?? null);
+export const one = <Row, P extends Values = Values>(sql: string) =>
+  made<P, Row | null>(sql, (statement, values) => (statement.get(values) as Row | undefined) ?? null);
 
 /** Makes a function that changes rows and returns how many, and the id of the last one inserted. */
-export const change =
-  <P extends Values = Values>(sql: string) =>
-  (db: Database, values: P): { changes: number; id: number } =>
-    guarded(db, () => {
-      const { changes, lastInsertRowid } = prepare(db, sql).run(values);
-      return { changes, id: Number(lastInsertRowid) };
-    });
+export const change = <P extends Values = Values>(sql: string) =>
+  made<P, { changes: number; id: number }>(sql, (statement, values) => {
+    const { changes, lastInsertRowid } = statement.run(values);
+    return { changes, id: Number(lastInsertRowid) };
+  });
 
 /** Runs `work` in one IMMEDIATE transaction: all of it is done, or, when it throws, nothing. Inside another `write` it
  *  joins that one. */
@@ -120,7 +120,12 @@ export function createDatabase(path: string): Database {
 
 /** Opens an existing database. Refuses what is not ours, damaged, or of a newer program; never changes such a file. */
 export function openDatabase(path: string): Database {
-  const stat = statSync(path, { throwIfNoEntry: false });
+  let stat: Stats | undefined;
+  try {
+    stat = statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw translate(error, path); // a folder on the way that this user may not enter
+  }
   if (stat === undefined)
     throw new GatepostError("GP_NO_HOME", `There is no database at ${path}.`, {
       hint: "Register the repository first: gatepost init",
@@ -181,10 +186,14 @@ function translate(error: unknown, path: string): unknown {
       cause: error,
     });
   if (/READONLY|CANTOPEN|PERM|AUTH|EACCES|EPERM|EROFS/.test(code))
-    return new GatepostError("GP_DENIED", `${path} cannot be read or written by this user (${message}).`, {
-      hint: "Call gatepost as the owner of the home, or mend the permissions of its folder.",
-      cause: error,
-    });
+    return new GatepostError(
+      "GP_DENIED",
+      `${path} cannot be read or written by this user (${message.split(",")[0]}).`,
+      {
+        hint: "Call gatepost as the owner of the home, or mend the permissions of its folder.",
+        cause: error,
+      },
+    );
   if (/IOERR/.test(code))
     return new GatepostError("GP_DAMAGED", `Reading or writing ${path} failed (${message}).`, {
       hint: "Look at the disk (dmesg); what was acknowledged before is safe.",

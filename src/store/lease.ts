@@ -29,6 +29,7 @@ const take = change<Holder & { expiresAt: number }>(
   `UPDATE lease SET token = token + 1, holder = :holder, boot_id = :bootId, pid = :pid, start_time = :startTime,
      expires_at = :expiresAt WHERE id = 1`,
 );
+const shorten = change<{ expiresAt: number }>("UPDATE lease SET expires_at = :expiresAt WHERE id = 1");
 const renew = change<{ token: number; holder: string; expiresAt: number }>(
   "UPDATE lease SET expires_at = :expiresAt WHERE id = 1 AND token = :token AND holder = :holder",
 );
@@ -41,8 +42,8 @@ export const readLease = (db: Database): LeaseRow => select(db, {}) as LeaseRow;
 
 /**
  * Takes the lease if it is free, has expired, or its holder is dead by the judgement of `isDead`. Returns the new
- * token, or who holds it. A lease that ends further ahead than `ttl` was made before the clock was set back: it is
- * treated as ending `ttl` from now at the latest by whoever retries, so nobody waits ten years.
+ * token, or who holds it. A lease that ends further ahead than `ttl` was renewed before the clock was set back; it is
+ * shortened to `ttl` from now, and its holder, if it lives, renews it by the new clock.
  */
 export function takeLease(
   db: Database,
@@ -54,7 +55,10 @@ export function takeLease(
   return write(db, () => {
     const row = readLease(db);
     const free = row.holder === null || (row.expiresAt ?? 0) <= now || isDead(row);
-    if (!free) return { heldBy: row };
+    if (!free) {
+      if ((row.expiresAt ?? 0) > now + ttl) shorten(db, { expiresAt: now + ttl });
+      return { heldBy: row };
+    }
     take(db, { ...holder, expiresAt: now + ttl });
     return { token: row.token + 1 };
   });

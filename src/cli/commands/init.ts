@@ -75,6 +75,7 @@ function describe(done: Registration): void {
 function nextStep(done: readonly Registration[]): void {
   const [first] = done;
   if (first === undefined || done.every(({ known }) => known)) return;
-  const at = done.length === 1 ? `-R ${commandWord(first.repository.path)}` : `--home ${commandWord(first.home)} --all`;
+  const oneHome = done.length > 1 && done.every(({ home }) => home === first.home);
+  const at = oneHome ? `--home ${commandWord(first.home)} --all` : `-R ${commandWord(first.repository.path)}`;
   say(`Next: gatepost hook add ${at} --type after-receive --command '…'`);
 }

@@ -1,4 +1,5 @@
 /** `gatepost uninstall`: the way out. */
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import { print, say } from "../output.ts";
@@ -11,16 +12,24 @@ export function registerUninstall(program: Command): void {
     .option("--purge", "also delete the home, with its hooks and history, if it serves nobody else")
     .addHelpText("after", "\nExample:\n  gatepost uninstall -R /srv/git/app.git")
     .action(async (given: Where & { purge?: boolean }) => {
+      const { forgetHome } = await import("../../home/uninstall.ts");
+      if (given.home !== undefined && given.repository === undefined && forgetHome(resolve(given.home)))
+        return print(`${given.home} is gone; it was taken out of the register.`);
       await withHome(given, async ({ home, repository }) => {
         if (repository === null)
           throw new GatepostError("GP_USAGE", "Which repository? --home alone does not say.", {
             hint: "Add -R REPOSITORY.",
           });
         const { uninstall } = await import("../../home/uninstall.ts");
-        const { removed, homeRemoved, stillServed } = await uninstall(home, repository, given.purge === true);
+        const { removed, hooksDeleted, homeRemoved, stillServed } = await uninstall(
+          home,
+          repository,
+          given.purge === true,
+        );
         print(
           `${repository.name}: ${removed.length === 0 ? "no shims were there" : `taken out: ${removed.join(" ")}`}`,
         );
+        if (hooksDeleted > 0) print(`Deleted with it: ${hooksDeleted} hooks that were for this repository alone.`);
         if (homeRemoved) print(`The home ${home.dir} was deleted.`);
         else if (stillServed === 0)
           say(`Its hooks and history are kept in ${home.dir}; gatepost init brings them back.`);

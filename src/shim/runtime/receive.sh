@@ -166,13 +166,13 @@ find_home() {
   case $gp_line in
   "home: /"*) ;;
   *)
-    say 'the file "gatepost" in the git directory names no home, so hooks will not run; see: gatepost doctor'
+    say 'the file "gatepost" in the git directory names no home, so hooks will not run; see: gatepost init'
     return 1
     ;;
   esac
 }
 
-# Writes the entry. stdin is read only for a push whose updates have not been taken yet.
+# Writes the entry; reads stdin only for a push.
 write_entry() {
   gp_entry="gatepost 1${gp_newline}kind $gp_kind${gp_newline}hook $gp_hook$gp_newline"
   put dir "$gp_dir"
@@ -183,19 +183,15 @@ write_entry() {
   gp_address=${REMOTE_ADDR:-${SSH_CONNECTION:-${SSH_CLIENT-}}}
   put address "${gp_address%% *}"
   put_options
-  gp_copy=
   if [ "$gp_kind" = push ]; then
-    if [ -z "$gp_taken" ]; then
-      take_updates
-      gp_copy=$gp_more
-    fi
+    take_updates # does nothing where they were taken for a chained hook, for stdin is at its end
     gp_entry="${gp_entry}updates$gp_newline$gp_updates"
   fi
   gp_end="end $gp_count$gp_more$gp_newline"
   umask 077
   [ ! -e "$gp_home/shared" ] || umask 022
   name_entry
-  if [ -n "$gp_copy" ]; then
+  if [ -n "$gp_more" ]; then
     { { printf '%s' "$gp_entry" && cat && printf '%s' "$gp_end"; } >"$gp_file"; } 2>/dev/null
   else
     { printf '%s' "$gp_entry$gp_end" >"$gp_file"; } 2>/dev/null
@@ -274,7 +270,7 @@ become_backoffice() {
 wake() {
   if [ ! -O "$gp_home" ] || [ -e "$gp_home/manual" ] || is_alive; then return; fi
   if [ ! -x "$gp_home/bin/gatepost" ]; then
-    say "no backoffice could be started: bin/gatepost is missing from the home; see: gatepost doctor"
+    say "no backoffice could be started: bin/gatepost is missing from the home; see: gatepost init"
   elif ! is_starting; then
     take_umask
     { become_backoffice & } </dev/null >/dev/null 2>&1
@@ -292,14 +288,13 @@ case $gp_hook in
 post-receive) gp_kind=push ;;
 *) gp_kind=work ;;
 esac
-gp_taken=
 gp_chained=gatepost/chained/$gp_hook
 case $0 in
 */*) gp_chained=${0%/*}/$gp_chained ;;
 esac
 
 if [ ! -f "$gp_chained" ] || [ ! -x "$gp_chained" ]; then
-  trap 'exit 0' 0 # also if the shell itself gives up, as for want of descriptors
+  trap 'exit 0' 0 # also if the shell gives up, as dash does for want of memory
   record
   exit 0
 fi
@@ -308,7 +303,6 @@ if [ "$gp_kind" = work ]; then
   exec "$gp_chained" "$@"
 fi
 take_updates
-gp_taken=yes
 if [ -n "$gp_more" ]; then
   gp_rest=$(cat)
   gp_updates=$gp_updates${gp_rest:+$gp_rest$gp_newline}
