@@ -11,7 +11,8 @@
  */
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { closeSync, constants, fdatasyncSync, openSync, read, statfsSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, constants, fdatasyncSync, openSync, statfsSync, writeFileSync, writeSync } from "node:fs";
+import { Socket } from "node:net";
 import { join } from "node:path";
 import { formatEntry } from "../dist/spool/entry.js";
 import { digits, ms, quantile } from "./lib/figures.mjs";
@@ -109,10 +110,11 @@ async function server(place, moves, random) {
     async spawn() {
       const heard = answer.next();
       const began = performance.now();
-      const child = spawn("sh", ["-c", said], { stdio: ["pipe", "pipe", "pipe"] });
+      const child = spawn("sh", ["-c", said], { stdio: ["pipe", "ignore", "ignore"] });
+      const ended = new Promise((resolve) => child.once("exit", resolve));
       child.stdin.end("a line\n");
       const took = (await heard) - began;
-      await new Promise((resolve) => child.once("close", resolve));
+      await ended;
       return took;
     },
     async sync() {
@@ -146,19 +148,16 @@ const entryOf = (repository, update) => ({
 
 /** Waits for single bytes from a FIFO, and says when each came. Opened for writing too, so that it never ends. */
 function listen(fifo) {
-  const file = openSync(fifo, constants.O_RDWR);
-  const byte = Buffer.alloc(1);
+  const socket = new Socket({ fd: openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK), writable: false });
   return {
     next: () =>
       new Promise((resolve, reject) => {
         const late = setTimeout(() => reject(new Error("the hook did not answer within 60 s")), 60_000);
-        read(file, byte, 0, 1, null, (error) => {
-          const at = performance.now();
+        socket.once("data", () => {
+          resolve(performance.now());
           clearTimeout(late);
-          if (error) reject(error);
-          else resolve(at);
         });
       }),
-    close: () => closeSync(file),
+    close: () => socket.destroy(),
   };
 }

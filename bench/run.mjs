@@ -35,6 +35,9 @@ if (!existsSync(new URL("../dist/cli/main.js", import.meta.url))) {
 delete process.env.NODE_EXTRA_CA_CERTS;
 for (const name of Object.keys(process.env)) if (/^(GIT_|GATEPOST)/.test(name)) delete process.env[name];
 
+// Ends by way of `exit`, where daemons are ended and temporary folders removed.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 const load = () => loadavg()[0].toFixed(1);
 console.log(
   `node ${process.versions.node}, Linux ${release()}, ${availableParallelism()} × ${cpus()[0]?.model ?? "?"}, load ${load()}, seed ${seed}`,

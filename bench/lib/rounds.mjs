@@ -2,6 +2,7 @@
  * Rounds: every variant once in each, in an order that is drawn anew, so that what the machine does besides falls on
  * all of them alike and none is always the one that comes after another.
  */
+import { setImmediate } from "node:timers/promises";
 import { progress } from "./report.mjs";
 
 /** A generator of numbers in [0, 1) that a seed repeats (mulberry32). */
@@ -32,6 +33,7 @@ export async function rounds(label, variants, { count, warm = 1, seed }) {
   for (let round = 0; round < warm + count; round++) {
     for (const name of shuffled(Object.keys(variants), random)) {
       progress(`${label}: round ${round + 1} of ${warm + count}, ${name}`);
+      await setImmediate(); // a signal to end is seen here at the latest: most measurements block
       const measured = await variants[name](round);
       if (round >= warm) found[name].push(measured);
     }

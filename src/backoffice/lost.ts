@@ -14,10 +14,10 @@ import { runName } from "./trial.ts";
 
 export async function recoverLost(ctx: HomeContext, token: number): Promise<void> {
   for (const { run, number, pid, startTime, ...attempt } of lostAttempts(ctx.db, token)) {
-    if (attempt.bootId === bootId()) {
-      const left = pid === null || startTime === null ? findHook(variablesOf(ctx, run)) : { pid, startTime };
-      if (left !== null) await endGroup(left);
-    }
+    // What was not noted is known by its environment; what was, only within the boot of its note.
+    const noted = pid === null || startTime === null ? null : { pid, startTime };
+    const left = noted === null ? findHook(variablesOf(ctx, run)) : attempt.bootId === bootId() ? noted : null;
+    if (left !== null) await endGroup(left);
     const reason = "lost with its backoffice";
     writeAsHolder(ctx.db, token, () => {
       const ended = {

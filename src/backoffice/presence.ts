@@ -25,6 +25,7 @@ export function announce(layout: Layout): boolean {
   if (other !== null && other.pid !== process.pid && isAlive(other)) return false;
   const self = processIdentity(process.pid);
   if (self === null) return false; // no /proc: shims start a backoffice each time, and the lease sorts it out
+  if (other?.pid === self.pid && other.startTime === self.startTime) return true; // said already: an idle cycle writes nothing
   const temporary = `${layout.daemonPid}.${process.pid}.new`;
   writeFileSync(temporary, `${self.pid} ${self.startTime}\n`, { mode: 0o644 });
   renameSync(temporary, layout.daemonPid);

@@ -62,7 +62,9 @@ export async function register(path: string, home: string | null): Promise<Regis
     const registered = await enter(open, identity, how);
     if (dir !== place) writePointer(place, dir);
     const noShim = folderOwner(identity.hooksDir);
-    const chained = noShim === null ? installShims(identity.hooksDir, receiveHooks(identity.bare)) : [];
+    const names = receiveHooks(identity.bare);
+    // Under the write lock: of two calls at once, the second must not take the first one's shim for an earlier hook.
+    const chained = noShim === null ? write(open.db, () => installShims(identity.hooksDir, names)) : [];
     return {
       ...registered,
       home: dir,
@@ -109,7 +111,6 @@ function serves(dir: string, gitDir: string): boolean {
 
 async function enter(home: OpenHome, identity: Identity, how: Made["how"]) {
   const inside = home.dir === join(identity.gitDir, HOME_NAME);
-  const known = repositoryByPath(home.db, identity.gitDir) ?? (inside ? movedRow(home, how) : null);
   const setting = homeSettings(home).refs;
   const which = setting === "auto" ? (identity.bare ? "all" : "public") : (setting as "all" | "public");
   const repository = openGit(identity.gitDir);
@@ -117,6 +118,8 @@ async function enter(home: OpenHome, identity: Identity, how: Made["how"]) {
   const refs = await repository.readRefs(which);
   const now = Date.now() as Instant;
   return write(home.db, () => {
+    // Looked up under the write lock: of two calls at once, the second finds what the first one registered.
+    const known = repositoryByPath(home.db, identity.gitDir) ?? (inside ? movedRow(home, how) : null);
     const { gitDir: path, workTree, inode, objectFormat } = identity;
     const id =
       known?.id ??

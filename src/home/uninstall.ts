@@ -21,7 +21,7 @@ export type Uninstalled = { removed: string[]; hooksDeleted: number; homeRemoved
 export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boolean): Promise<Uninstalled> {
   requireOwner(home.dir);
   const { hooksDir, bare } = await identifyGit(row.path);
-  const removed = removeShims(hooksDir, receiveHooks(bare));
+  const removed = write(home.db, () => removeShims(hooksDir, receiveHooks(bare))); // under the lock, as init installs
   let hooksDeleted = 0;
   const stillServed = write(home.db, () => {
     const others = listRepositories(home.db).filter(({ id }) => id !== row.id).length;

@@ -85,9 +85,14 @@ export class Watched {
     await passOnce(options, { stay, nodelay, automatic });
   }
 
+  /** What the database says of the repository now. */
+  repository(): RepositoryRow {
+    return repositoryById(this.home.db, this.row.id) ?? this.row;
+  }
+
   /** Whether a pass has looked at the repository since it was registered. */
   lookedAt(): boolean {
-    return repositoryById(this.home.db, this.row.id)?.lookedAt !== this.row.lookedAt;
+    return this.repository().lookedAt !== this.row.lookedAt;
   }
 
   receipts(): Arrived[] {
@@ -201,6 +206,11 @@ export async function serve(world: World, { home = null, format }: { home?: stri
   ] as const)
     world.git(["config", name, value], { cwd: path });
   const clone = world.clone(path, name);
+  if (format !== undefined) {
+    fs.rmSync(clone, { recursive: true });
+    world.git(["init", "-q", "-b", "main", `--object-format=${format}`, clone]);
+    world.git(["remote", "add", "origin", path], { cwd: clone });
+  }
   const start = world.commit(clone, { README: "start\n" }, "start");
   world.git(["push", "-q", "origin", "HEAD:refs/heads/main"], { cwd: clone });
   return new Served(await watch(world, path, home), clone, start);

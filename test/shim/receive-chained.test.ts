@@ -152,7 +152,12 @@ while [ ! -e "$home/go" ]; do sleep 0.05; done
       const more = {
         ...{ GIT_QUARANTINE_PATH: "q", GIT_OBJECT_DIRECTORY: "o", GIT_ALTERNATE_OBJECT_DIRECTORIES: "a" },
         ...{ GIT_PUSH_OPTION_COUNT: "1", GIT_PUSH_OPTION_0: "x\nexport GIT_FAKE=1\nexport HOME=2", GIT_NAMESPACE: "n" },
-        ...{ GL_USER: "alice", REMOTE_USER: "alice", SSH_CONNECTION: "192.0.2.1 1 2 3", KEPT: "as\nit is" },
+        ...{
+          GL_USER: "alice",
+          REMOTE_USER: "alice",
+          SSH_CONNECTION: "192.0.2.1 1 2 3",
+          KEPT: "as\nGIT_it is\nexport GIT_b c",
+        },
       };
       const script = `umask 027; exec 3</dev/zero 9</dev/zero; ${shell.join(" ")} hooks/post-receive; exit $?`;
       expect(run(["dash", "-c", script], { cwd: dir, env: { ...env, ...more }, input: lines(1) })).toEqual(quiet);
@@ -163,9 +168,9 @@ while [ ! -e "$home/go" ]; do sleep 0.05; done
       const own = held(pid).filter((link) => !inherited.includes(link) && !link.endsWith("bin/gatepost"));
       expect(own).toEqual(["0 /dev/null", "1 /dev/null", "2 /dev/null"]);
       const environ = fs.readFileSync(join(home, "environ"), "utf8");
-      expect(environ).toContain("KEPT=as\nit is\n");
+      expect(environ).toContain("KEPT=as\nGIT_it is\nexport GIT_b c\n");
       expect(environ).toContain(`HOME=${folder}\n`);
-      expect(environ).not.toMatch(/^(GIT_|GL_|REMOTE_|SSH_)/m);
+      expect(environ).not.toMatch(/^(GIT_|GL_|REMOTE_|SSH_)\w*=/m);
       if (installed("setsid")) expect(fs.readFileSync(join(home, "session"), "utf8")).toBe(`${pid} ${pid}\n`);
       await finish(home);
     });

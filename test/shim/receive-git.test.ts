@@ -244,6 +244,8 @@ describe("work", () => {
     git(work, ["worktree", "add", "-q", "../linked\ntree", "-b", "l"]);
     expect(onlyEntry(home)).toMatchObject({ hook: "post-checkout", dir: gitDir });
     emptySpool(home);
+    const [linked] = fs.readdirSync(join(gitDir, "worktrees"));
+    fs.writeFileSync(join(gitDir, "worktrees", linked ?? "", "commondir"), "../.."); // git reads it so, too
     git(join(work, "../linked\ntree"), ["commit", "-q", "--allow-empty", "-m", "two"]);
     expect(onlyEntry(home)).toMatchObject({ hook: "post-commit", dir: gitDir });
   });

@@ -165,6 +165,12 @@ describe.each(shells)("the receive shim in %s", (...shell) => {
     expect(onlyEntry(home).dir).toBe(dir);
   });
 
+  test("believes git about where the common dir is", () => {
+    const { dir, home } = make();
+    expect(push(dir, lines(1), { GIT_DIR: "hooks", GIT_COMMON_DIR: "." })).toEqual(quiet);
+    expect(onlyEntry(home).dir).toBe(dir);
+  });
+
   test("follows a file that points to a home elsewhere", () => {
     const { dir, home } = make();
     const elsewhere = join(folder, `${count} home`);
@@ -203,7 +209,15 @@ describe.each(shells)("the receive shim in %s", (...shell) => {
     expect(parseEntry(fs.readFileSync(join(home, "spool", name ?? "")))).toEqual({ state: "partial" });
   });
 
-  // dash ends itself when it cannot save a descriptor; below 12 it cannot even open the shim. busybox dies on the spot.
+  test.skipIf(shell[0] !== "dash")("lets the push pass when the shell runs out of memory", () => {
+    const { dir } = make();
+    const long = Array.from({ length: 15 }, (_, i) => [`GIT_PUSH_OPTION_${i}`, "x".repeat(120_000)]);
+    const more = { ...Object.fromEntries(long), GIT_PUSH_OPTION_COUNT: "15" };
+    const outcome = push(dir, lines(1), more, ["dash", "-c", 'ulimit -v 9000; exec "$@"', "limited"]);
+    expect(outcome).toMatchObject({ code: 0, stdout: "", stderr: expect.stringContaining("Out of space") });
+  });
+
+  // Below 12 dash cannot even open the shim; busybox ends on the spot where it cannot save a descriptor.
   test.skipIf(shell[0] === "busybox").each([12, 13, 14])(
     "lets the push pass with no more than %i descriptors",
     (limit) => {

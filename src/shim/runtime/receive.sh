@@ -133,13 +133,11 @@ look_at_clock() {
 name_entry() {
   gp_name=
   { IFS= read -r gp_name </proc/sys/kernel/random/uuid; } 2>/dev/null
-  case $gp_name in
-  '' | *[!0-9a-f-]*)
+  if [ -z "$gp_name" ]; then
     look_at_clock
     gp_name=$$-$gp_now
     while [ -e "$gp_home/spool/$gp_name.entry" ]; do gp_name=$gp_name-2; done
-    ;;
-  esac
+  fi
   gp_file=$gp_home/spool/$gp_name.entry
 }
 

@@ -1,0 +1,66 @@
+/**
+ * The plans of all statements: what a pass does must not grow with the history that a home keeps. Each statement that
+ * reads a table or an index from end to end is listed here with the reason why it may.
+ */
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { STATEMENTS } from "../../src/store/database.ts";
+import { freshDatabase } from "./fixture.ts";
+
+const folder = new URL("../../src/store/", import.meta.url);
+for (const file of readdirSync(folder)) await import(new URL(file, folder).href);
+
+const db = freshDatabase();
+const oneLine = (sql: string): string => sql.replace(/\s+/g, " ").trim();
+
+/** The lines of a statement's plan that read a table, or an index, from end to end; rows that it looks up to keep
+ *  references whole are in the plan too. */
+function scans(sql: string): string[] {
+  const values = Object.fromEntries([...sql.matchAll(/:(\w+)/g)].map(([, name = ""]) => [name, null]));
+  const plan = db.sqlite.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(values) as { detail: string }[];
+  return plan.map(({ detail }) => detail).filter((detail) => /^SCAN (?!pragma_|json_each)/.test(detail));
+}
+
+/** Statement (how it begins and ends), what it reads whole, and why it may. */
+const whole: readonly [RegExp, string[], string][] = [
+  [
+    /^SELECT id, name, kind, .* FROM repository ORDER BY name$/,
+    ["repository USING INDEX sqlite_autoindex_repository_1"],
+    "the repositories of a home",
+  ],
+  [/^SELECT id FROM repository p WHERE cursor </, ["p"], "one row for each repository"],
+  [/^SELECT id, name, scope, .* FROM hook ORDER BY id$/, ["hook"], "the hooks of a home"],
+  [/^SELECT name, value FROM setting$/, ["setting"], "a handful of settings"],
+  // Partial indexes: they hold what waits or is open, never what is over.
+  [/^SELECT DISTINCT repository FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only"],
+  [/^SELECT id, incarnation FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only"],
+  [/^SELECT run, number, .* FROM attempt WHERE ended_at IS NULL/, ["attempt USING INDEX attempt_open"], "open ones"],
+  // Not part of a pass.
+  [/^SELECT .* FROM hook_audit ORDER BY id$/, ["hook_audit"], "asked for by a person"],
+  [/^SELECT .*, note FROM run .* ORDER BY id DESC LIMIT :limit$/, ["run"], "asked for by a person, newest first"],
+  [/^DELETE FROM \w+$/, ["run", "batch", "ref_update", "receipt", "ref"], "a copied home forgets its past"],
+  [/^UPDATE repository SET cursor = 0,/, ["repository"], "a copied home forgets its past"],
+  // Once an hour, in steps, up to the first row that is kept.
+  [/^DELETE FROM batch WHERE id IN/, ["b"], "retention"],
+  [/^DELETE FROM receipt WHERE id IN/, ["r"], "retention"],
+];
+
+describe("the statements of the store", () => {
+  it("are all known here", () => {
+    expect(STATEMENTS.size).toBeGreaterThan(60);
+  });
+
+  it.for([...STATEMENTS].map(oneLine))("%s", (sql) => {
+    const allowed = whole.find(([pattern]) => pattern.test(sql))?.[1] ?? [];
+    const more = scans(sql).filter((detail) => !allowed.includes(detail.replace(/^SCAN /, "")));
+    expect(more).toEqual([]);
+  });
+
+  it("that may read a whole table are still there and still do", () => {
+    const idle = whole.filter(([pattern]) => {
+      const found = [...STATEMENTS].map(oneLine).filter((sql) => pattern.test(sql));
+      return found.length === 0 || found.every((sql) => scans(sql).length === 0);
+    });
+    expect(idle.map(([pattern]) => String(pattern))).toEqual([]);
+  });
+});
