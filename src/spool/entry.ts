@@ -12,7 +12,7 @@
  *     address 192.0.2.7                 where the push came from
  *     option ci.skip                    one line for each push option, in order
  *     updates                           kind push only; then one line OLD NEW REF for each ref, as git wrote it
- *     end 1                             number of updates; "end 100+" is 100 or more
+ *     end 1                             number of updates; "end 25+" is 25 or more
  *
  * Rules
  *   1. Lines are bytes and end with a newline. A newline inside a value is followed by one space, so a line of the

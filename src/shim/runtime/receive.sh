@@ -9,7 +9,7 @@
 #   1. It never makes a push or a commit fail, and is silent unless something is wrong: then one line on stderr. What
 #      it could not write down, the backoffice finds by comparing the refs it knows with the refs that are there.
 #   2. On the common path it starts no process: builtins only, hence no $(...), no date, no basename. A fork costs
-#      about a millisecond, and a push would pay it each time. Forks are made for more than 100 refs (one cat, since
+#      about a millisecond, and a push would pay it each time. Forks are made for more than 25 refs (one cat, since
 #      the shell reads byte by byte), for a chained hook, and to start a backoffice where none is alive.
 #   3. Nothing in the environment or in a ref is ever run or expanded a second time, and none of it can forge a line.
 #   4. A redirection that fails ends some shells. So each one that may fail stands on a { } of its own.
@@ -24,9 +24,9 @@
 #     gl_user N, gl_repo N, remote_user N, address N
 #     option TEXT                    one for each push option, in order
 #     updates                        kind push only; after it OLD NEW REF lines, byte for byte as git wrote them
-#     end N                          N updates; "end 100+" is 100 or more. Without this line the entry is not whole.
+#     end N                          N updates; "end 25+" is 25 or more. Without this line the entry is not whole.
 # A newline in a value is followed by one space; of a value with more than 1000 newlines the rest is left out.
-# All of it is one printf, so that an entry normally appears whole; after 100 updates the rest is copied by cat.
+# All of it is one printf, so that an entry normally appears whole; after 25 updates the rest is copied by cat.
 #
 # Home: the folder gatepost in the git common dir, or a file of that name whose first line is "home: /absolute/path".
 # It is private, and then entries are 0600; or a file named shared says that others push here, and then its owner
@@ -47,12 +47,12 @@ say() {
   printf 'gatepost: %s\n' "$1" >&2
 }
 
-# Reads the first 100 lines of stdin into gp_updates and counts them; gp_more is set if there may be further ones.
+# Reads the first 25 lines of stdin into gp_updates and counts them; gp_more is set if there may be further ones.
 take_updates() {
   while IFS= read -r gp_line; do
     gp_updates=$gp_updates$gp_line$gp_newline
     gp_count=$((gp_count + 1))
-    if [ "$gp_count" -eq 100 ]; then
+    if [ "$gp_count" -eq 25 ]; then
       gp_more=+
       return
     fi
