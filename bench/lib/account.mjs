@@ -13,7 +13,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 const TIMED = `
 begin=$EPOCHREALTIME
-"$@"
+"$@" 3>&-
 code=$? end=$EPOCHREALTIME
 { echo "$code $begin $end"; times; } >&3`;
 
@@ -27,7 +27,7 @@ export function timed(argv, options) {
   });
   const [first, , children] = String(done.output?.[3] ?? "").split("\n");
   const [code, begin, end] = (first ?? "").split(" ").map(Number);
-  if (code !== 0) throw new Error(`${argv.join(" ").slice(0, 200)}: exit ${code}: ${done.stderr || done.error}`);
+  if (code !== 0 || children === undefined) throw new Error(`${argv.join(" ").slice(0, 200)}: exit ${code}: ${done.stderr || done.error}`);
   const cpu = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
     (ms, [, m, s]) => ms + (Number(m) * 60 + Number(s)) * 1000,
     0,

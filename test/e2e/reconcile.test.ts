@@ -140,7 +140,7 @@ test("A11: what is in the spool and can be no entry is set aside with its reason
   put("miscounts", text.replace("end 1", "end 2"));
   put("newer", text.replace("gatepost 1", "gatepost 2"));
   put("noise", "\0\0\0\n");
-  put("stranger", text.replace(`dir ${r.path}`, "dir /somewhere/else.git"));
+  put("stranger", text.replace(`dir ${r.path}`, `dir ${world.dir}`));
   put("empty", "");
   backdate(join(spool, "empty.entry"), 61_000);
   put("huge", "gatepost 1\n");
@@ -153,7 +153,7 @@ test("A11: what is in the spool and can be no entry is set aside with its reason
   expect(r.receipts()).toMatchObject([{ source: "push", updates: [entry(main, r.start, pushed)] }]);
   expect(r.spool()).toEqual([]);
   expect(r.aside()).toEqual([
-    "/somewhere/else.git was copied or moved: gatepost init",
+    `${world.dir} was copied or moved: gatepost init`,
     "format 2 is not known",
     "goes on after its last line",
     "has 1 updates, its last line says 2",
