@@ -55,7 +55,7 @@ export async function measure({ seed, quick }) {
     ["CPU", "a pass, ms", "a cycle, ms"],
     Object.keys(cpu).map((name) => [name, digits(cpu[name]), cycle[name] === undefined ? "" : digits(cycle[name])]),
   );
-  const facts = { n: passes[names.small].length, seed };
+  const facts = { passes: passes[names.small].length, cycles: cycles[names.small].length * POLLS, seed };
   const against = (what, list, goal) => {
     const name = `idle ${what} over ${small} in one home / fossil backoffice`;
     const ours = list[names.small];

@@ -27,7 +27,8 @@ export function timed(argv, options) {
   });
   const [first, , children] = String(done.output?.[3] ?? "").split("\n");
   const [code, begin, end] = (first ?? "").split(" ").map(Number);
-  if (code !== 0 || children === undefined) throw new Error(`${argv.join(" ").slice(0, 200)}: exit ${code}: ${done.stderr || done.error}`);
+  if (code !== 0 || children === undefined)
+    throw new Error(`${argv.join(" ").slice(0, 200)}: exit ${code}: ${done.stderr || done.error}`);
   const cpu = [...children.matchAll(/(\d+)m([\d.]+)s/g)].reduce(
     (ms, [, m, s]) => ms + (Number(m) * 60 + Number(s)) * 1000,
     0,

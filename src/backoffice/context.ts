@@ -38,6 +38,8 @@ export type Memory = {
   readonly spooled: Map<string, Spooled>;
   /** Since when (monotonic ms) a ref of a repository has been unsettled without being moved. */
   readonly unsettled: Map<RepositoryId, Map<string, number>>;
+  /** Since when (monotonic ms) a push has been seen that is still being received. */
+  readonly receiving: Map<RepositoryId, number>;
   /** Names of the entries that the last look saw: one that is not among them is news. */
   seen: ReadonlySet<string>;
   /** Repositories to be looked at again whatever their fingerprint says. */
@@ -47,6 +49,7 @@ export type Memory = {
 export const emptyMemory = (): Memory => ({
   spooled: new Map(),
   unsettled: new Map(),
+  receiving: new Map(),
   seen: new Set(),
   lookAgain: new Set(),
 });

@@ -67,7 +67,9 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
       const ready = cutAndPick(ctx, keeper.token, active, options.jobs);
       for (const row of ready.start) {
         const working = workThrough(ctx, keeper.token, row, signal, passed)
-          .catch((error) => void failures.push(error))
+          .catch((error) => {
+            if (!signal.aborted || error !== signal.reason) failures.push(error); // what stopping broke off is no failure
+          })
           .finally(() => {
             active.delete(row.id);
             ctx.bell.ring();

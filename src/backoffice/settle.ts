@@ -4,10 +4,11 @@
  * A difference that nothing explains must be old enough before it becomes a receipt, or a push whose shim is just
  * writing would be taken from its pusher. Old means: the refs' files and the entries about the ref have been quiet for
  * the grace by their times, or this process has seen the ref unsettled for that long. The first serves a single pass,
- * the second a clock or a busy repository that would never look quiet.
+ * the second a clock or a busy repository that would never look quiet. And while a push is being received, its shim has
+ * not run yet, however old the move of its first ref is.
  */
 import type { ByteString } from "../core/bytes.ts";
-import { receiptTime } from "../core/cut.ts";
+import { EMBARGO, receiptTime } from "../core/cut.ts";
 import {
   joinReconciled,
   type LedgerMove,
@@ -18,6 +19,7 @@ import {
 } from "../core/ledger.ts";
 import { settingMillis } from "../core/settings.ts";
 import type { Instant, ReceiptId, RepositoryId } from "../core/units.ts";
+import { isReceiving } from "../process/receivers.ts";
 import type { Spooled } from "../spool/drain.ts";
 import { namespacedRef } from "../spool/entry.ts";
 import { writeAsHolder } from "../store/lease.ts";
@@ -47,8 +49,9 @@ export function settleRepository(
     const waiting = [...fresh.values()].map((entry) => toWaiting(ctx, entry, followed));
     const quietByFiles = quietRefs(waiting, fingerprint.newestAt, grace);
     const since = ctx.memory.unsettled.get(row.id) ?? new Map<string, number>();
+    const inFlight = receiveWatch(ctx, row);
     const isOld = (ref: ByteString): boolean =>
-      quietByFiles(ref) || performance.now() - (since.get(ref) ?? Number.POSITIVE_INFINITY) >= grace;
+      (quietByFiles(ref) || performance.now() - (since.get(ref) ?? Number.POSITIVE_INFINITY) >= grace) && !inFlight();
     const settled = settle(readLedger(ctx.db, row.id), real, waiting, isOld);
     const made = storeReceipts(ctx, row, settled.receipts, fresh, lateClaimer(ctx, row.id));
     remember(ctx, row.id, since, settled.unsettled, made.moved);
@@ -87,6 +90,24 @@ function quietRefs(entries: readonly WaitingEntry[], refsNewestAt: number, grace
   return (ref: ByteString): boolean => at - Math.max(refsNewestAt, newest.get(ref) ?? 0) >= grace;
 }
 
+/**
+ * Says whether a push is still being received, whose shim is yet to tell who it was; asked of the system only when
+ * something is about to be reconciled, and once in a look. After a minute, the time an incomplete transfer is waited
+ * for, what moved is reconciled whoever is still at work.
+ */
+function receiveWatch(ctx: HomeContext, row: RepositoryRow): () => boolean {
+  let answer: boolean | null = null;
+  return () => {
+    if (answer !== null) return answer;
+    answer = isReceiving(row.path);
+    const since = ctx.memory.receiving.get(row.id) ?? performance.now();
+    if (answer) ctx.memory.receiving.set(row.id, since);
+    else ctx.memory.receiving.delete(row.id);
+    answer &&= performance.now() - since < EMBARGO;
+    return answer;
+  };
+}
+
 function remember(
   ctx: HomeContext,
   id: RepositoryId,
@@ -103,12 +124,13 @@ function remember(
 /** How many receipts back an entry that comes late may still find its reconciled receipt. */
 const LATE_ENTRY_REACH = 10_000;
 
-type Claim = (source: Spooled, updates: WaitingEntry["updates"]) => boolean;
+type Claim = (source: Spooled, updates: WaitingEntry["updates"], part: boolean) => boolean;
 
-/** Lets an entry that came after its move was reconciled put who and options on that receipt instead of making one. */
+/** Lets an entry that came after its moves were reconciled put who and options on that receipt instead of making one.
+ *  With `part`, only some of its moves were: then it makes a receipt for the others. */
 function lateClaimer(ctx: HomeContext, repository: RepositoryId): Claim {
   let open: (ReconciledMove & { id: number })[] | null = null;
-  return (source, updates) => {
+  return (source, updates, part) => {
     if (source.entry.kind !== "push" || updates.length === 0) return false;
     if (open === null) {
       const newest = newestReceipt(ctx.db, repository)?.id ?? 0;
@@ -117,7 +139,9 @@ function lateClaimer(ctx: HomeContext, repository: RepositoryId): Claim {
     }
     if (open.length === 0) return false;
     const id = joinReconciled({ key: source.name, at: source.at, trusted: true, kind: "push", updates }, open);
-    if (id === null || !claimReceipt(ctx.db, id as ReceiptId, receiptOf(source, now(), ctx.uid))) return false;
+    if (id === null) return false;
+    const who = receiptOf(source, now(), ctx.uid);
+    if (!claimReceipt(ctx.db, id as ReceiptId, part ? { ...who, entry: null } : who)) return false;
     open = open.filter((move) => move.id !== id);
     return true;
   };
@@ -137,10 +161,12 @@ function storeReceipts(
   for (const { entry, moves: made } of receipts) {
     const source = entry === null ? null : (spooled.get(entry) ?? null);
     if (source !== null) spent.push(source.name);
-    if (source !== null && made.every(({ how }) => how === "claimed") && claim(source, made)) continue;
+    const late = made.filter(({ how }) => how === "claimed");
+    const claimed = source !== null && late.length > 0 && claim(source, late, late.length < made.length);
+    if (claimed && late.length === made.length) continue;
     previous = receiptTime((source?.at ?? now()) as Instant, previous, now());
     const receipt = addReceipt(ctx.db, row.id, receiptOf(source, previous, ctx.uid));
-    for (const move of made) moves.push({ receipt, move });
+    for (const move of made) if (!(claimed && move.how === "claimed")) moves.push({ receipt, move });
     count += 1;
   }
   // Where pushes that overlapped made a knot, the order of the receipts cannot be the order of every ref's values; the

@@ -11,7 +11,14 @@ import { removePointer } from "./init.ts";
 import { type OpenHome, requireOwner } from "./open.ts";
 import { readRegister, removeFromRegister } from "./register.ts";
 
-export type Uninstalled = { removed: string[]; hooksDeleted: number; homeRemoved: boolean; stillServed: number };
+export type Uninstalled = {
+  removed: string[];
+  /** The hooks folder that other registered repositories use as well, so that its shims stay; null usually. */
+  keptFor: string | null;
+  hooksDeleted: number;
+  homeRemoved: boolean;
+  stillServed: number;
+};
 
 /**
  * Removes the shims of a repository and puts back the hooks that were there. The repository leaves the home's table,
@@ -20,8 +27,11 @@ export type Uninstalled = { removed: string[]; hooksDeleted: number; homeRemoved
  */
 export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boolean): Promise<Uninstalled> {
   requireOwner(home.dir);
-  const { hooksDir, bare } = await identifyGit(row.path);
-  const removed = write(home.db, () => removeShims(hooksDir, receiveHooks(bare))); // under the lock, as init installs
+  const { hooksDir, hooksPathScope, bare } = await identifyGit(row.path);
+  const common = hooksPathScope === "global" || hooksPathScope === "system";
+  const keptFor = common && othersAreServed(home, row) ? hooksDir : null;
+  // Under the lock, as init installs.
+  const removed = keptFor === null ? write(home.db, () => removeShims(hooksDir, receiveHooks(bare))) : [];
   let hooksDeleted = 0;
   const stillServed = write(home.db, () => {
     const others = listRepositories(home.db).filter(({ id }) => id !== row.id).length;
@@ -42,8 +52,12 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
     home.db.sqlite.close();
     rmSync(home.dir, { recursive: true, force: true });
   }
-  return { removed, hooksDeleted, homeRemoved, stillServed };
+  return { removed, keptFor, hooksDeleted, homeRemoved, stillServed };
 }
+
+/** Whether this user has other repositories registered, which a hooks folder of everybody's may serve. */
+const othersAreServed = (home: OpenHome, row: RepositoryRow): boolean =>
+  readRegister().some(({ path }) => path !== home.dir) || listRepositories(home.db).some(({ id }) => id !== row.id);
 
 /** Takes a home whose folder is gone out of this user's register; false when it is not in there, or not gone. */
 export function forgetHome(dir: string): boolean {

@@ -21,7 +21,7 @@ export function registerUninstall(program: Command): void {
             hint: "Add -R REPOSITORY.",
           });
         const { uninstall } = await import("../../home/uninstall.ts");
-        const { removed, hooksDeleted, homeRemoved, stillServed } = await uninstall(
+        const { removed, keptFor, hooksDeleted, homeRemoved, stillServed } = await uninstall(
           home,
           repository,
           given.purge === true,
@@ -29,6 +29,7 @@ export function registerUninstall(program: Command): void {
         print(
           `${repository.name}: ${removed.length === 0 ? "no shims were there" : `taken out: ${removed.join(" ")}`}`,
         );
+        if (keptFor !== null) print(`The shims in ${keptFor} stay: other registered repositories use that folder.`);
         if (hooksDeleted > 0) print(`Deleted with it: ${hooksDeleted} hooks that were for this repository alone.`);
         if (homeRemoved) print(`The home ${home.dir} was deleted.`);
         else if (stillServed === 0)

@@ -9,7 +9,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { displayText, fromText } from "../../core/bytes.ts";
 import { GatepostError } from "../../core/errors.ts";
-import { type Ending, stream } from "../../process/command.ts";
+import { type Ending, type Environment, stream } from "../../process/command.ts";
 import { collect, gitEnvironment, gitFailure } from "./run.ts";
 
 export type Identity = {
@@ -102,8 +102,15 @@ function unservable(at: string, why: string): GatepostError {
   return new GatepostError("GP_REPOSITORY", `The repository at ${shown(at)} cannot be served: ${why}.`);
 }
 
+/** The caller's own configuration may stand elsewhere; whoever registers a repository is its owner. */
+function ownEnvironment(): Environment {
+  const own = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "XDG_CONFIG_HOME"];
+  const set = own.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  return { ...gitEnvironment(), ...Object.fromEntries(set) };
+}
+
 async function ask(at: string, args: readonly string[]): Promise<Ending & { stdout: Buffer }> {
-  const running = stream("git", ["-C", at, "--no-pager", ...args], { env: gitEnvironment(), cwd: "/" });
+  const running = stream("git", ["-C", at, "--no-pager", ...args], { env: ownEnvironment(), cwd: "/" });
   running.stdin.end();
   return collect(running);
 }
