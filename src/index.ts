@@ -129,7 +129,7 @@ export class Home {
   }
 
   /** Makes one pass: hands out what arrived, and returns when nothing is left to do now. */
-  async pass(options: Partial<Omit<ServeOptions, "poll" | "min">> = {}): Promise<void> {
+  async pass(options: Partial<Omit<ServeOptions, "poll">> = {}): Promise<void> {
     const signal = options.signal ?? new AbortController().signal;
     await passOnce(this.#backoffice({ ...options, signal }), { stay: false, nodelay: false, automatic: false });
   }
@@ -137,7 +137,7 @@ export class Home {
   /** Serves the home until the signal aborts. Settles when the last hook has ended. */
   async serve(options: ServeOptions): Promise<void> {
     const poll = (options.poll ?? 5 * SECOND) as Millis;
-    await serve({ ...this.#backoffice(options), poll, min: (options.min ?? 3600 * SECOND) as Millis });
+    await serve({ ...this.#backoffice(options), poll });
   }
 
   /** Closes the database. Call it when nothing of the home is used any more. */
@@ -145,10 +145,11 @@ export class Home {
     closeHome(this.#home);
   }
 
-  #backoffice({ signal, jobs, log }: Omit<ServeOptions, "poll" | "min">) {
+  #backoffice({ signal, min, jobs, log }: Omit<ServeOptions, "poll">) {
     return {
       homes: [this.#home.dir],
       jobs: jobs ?? availableParallelism(),
+      min: (min ?? 3600 * SECOND) as Millis,
       signal,
       log: log ?? (() => {}),
       progress: () => {},

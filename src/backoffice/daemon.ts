@@ -14,15 +14,17 @@ import { existsSync, type FSWatcher, rmSync, watch } from "node:fs";
 import { join } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
-import type { Millis } from "../core/units.ts";
+import type { Millis, RepositoryId } from "../core/units.ts";
 import { entryNames } from "../spool/drain.ts";
 import { closeDatabase } from "../store/database.ts";
-import { listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { listRepositories, type RepositoryRow, repositoryById } from "../store/repository.ts";
+import { lastFullLook } from "../store/setting.ts";
 import type { Repository } from "../vcs/repository.ts";
 import type { Bell } from "./bell.ts";
 import { type HomeContext, type Log, now } from "./context.ts";
+import { hasWork } from "./idle.ts";
 import type { Reach } from "./look.ts";
-import { type Passed, pass } from "./pass.ts";
+import { nothingDone, type Passed, pass } from "./pass.ts";
 import { announce, withdraw } from "./presence.ts";
 
 export type ServeOptions = {
@@ -40,6 +42,8 @@ export type ServeOptions = {
   onPass: (passed: Passed, took: number) => void;
   /** Make a pass whenever the spool stirs, even if another process emptied it: function hooks may have runs to make. */
   eager: boolean;
+  /** Keep the database open for a while after a pass; not where there are so many homes that it would add up. */
+  keepOpen: boolean;
 };
 
 /** A database that nothing used for this long is closed. */
@@ -51,13 +55,13 @@ export const ringFile = (layout: Layout): string => join(layout.spool, "ring");
 export async function serveHome(options: ServeOptions): Promise<void> {
   const { layout, bell, signal } = options;
   const watcher = watchSpool(layout, bell);
-  const state: State = { ctx: null, idle: [], usedAt: 0, fullAt: Number.NEGATIVE_INFINITY, pollAt: 0, dueAt: null };
+  const state: State = { ctx: null, idle: new Map(), usedAt: 0, fullAt: 0, pollAt: 0, dueAt: null };
   try {
     let reach: Reach | null = "changed";
     while (!signal.aborted) {
       announce(layout);
       if (reach !== null) await onePass(options, state, reach);
-      closeIdle(state);
+      closeIdle(state, options.keepOpen);
       const rung = await bell.wait(sleepFor(state), signal);
       reach = signal.aborted ? null : (whatToDo(options, state) ?? (rung && options.eager ? "spool" : null));
     }
@@ -71,8 +75,9 @@ export async function serveHome(options: ServeOptions): Promise<void> {
 type State = {
   ctx: HomeContext | null;
   /** The repositories as of the last pass, for the poll. */
-  idle: readonly { row: RepositoryRow; repository: Repository }[];
+  idle: Map<RepositoryId, { row: RepositoryRow; repository: Repository }>;
   usedAt: number;
+  /** When everything was last looked at (wall clock). */
   fullAt: number;
   pollAt: number;
   /** When the next pass is due by itself (wall clock). */
@@ -101,14 +106,13 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
     }
     const ctx = state.ctx ?? options.open();
     state.ctx = ctx;
-    const everything = began - state.fullAt >= options.min;
-    const passed = await pass(ctx, { reach: everything ? "everything" : reach, stay: false, jobs, signal });
+    const idle = reach === "changed" && !hasWork(ctx, options.min);
+    const passed = idle ? nothingDone() : await pass(ctx, { reach, min: options.min, stay: false, jobs, signal });
     if (passed.heldBy !== null) state.dueAt = now() + 1000;
     else {
-      if (everything) state.fullAt = began;
       state.dueAt = passed.dueAt;
     }
-    state.idle = listRepositories(ctx.db).map((row) => ({ row, repository: ctx.open(row) }));
+    refreshIdle(state, ctx, reach, passed);
     state.usedAt = performance.now();
     options.onPass(passed, performance.now() - began);
   } catch (error) {
@@ -130,14 +134,26 @@ function whatToDo(options: ServeOptions, state: State): Reach | null {
   if (state.dueAt !== null && state.dueAt <= now()) return "spool";
   if (performance.now() < state.pollAt) return null;
   state.pollAt = performance.now() + options.poll;
-  if (performance.now() - state.fullAt >= options.min) return "everything";
-  return refsMoved(state) ? "changed" : null;
+  return refsMoved(state) || fullLookDue(options, state) ? "changed" : null;
+}
+
+const fullLookDue = (options: ServeOptions, state: State): boolean => Math.abs(now() - state.fullAt) >= options.min;
+
+/** Brings what the poll compares with up to date: all of it, or what the pass looked at. */
+function refreshIdle(state: State, ctx: HomeContext, reach: Reach, passed: Passed): void {
+  state.fullAt = lastFullLook(ctx.db);
+  if (reach === "spool" && state.idle.size > 0) {
+    for (const id of passed.looked) {
+      const row = repositoryById(ctx.db, id);
+      if (row !== null) state.idle.set(id, { row, repository: ctx.open(row) });
+    }
+  } else state.idle = new Map(listRepositories(ctx.db).map((row) => [row.id, { row, repository: ctx.open(row) }]));
 }
 
 /** The idle cycle: nothing but stats. */
 function refsMoved(state: State): boolean {
   const at = Date.now();
-  return state.idle.some(
+  return [...state.idle.values()].some(
     ({ row, repository }) => row.parked === null && repository.fingerprint(row.fingerprint, at).changed,
   );
 }
@@ -147,8 +163,8 @@ function sleepFor(state: State): number {
   return Math.max(0, state.dueAt === null ? untilPoll : Math.min(untilPoll, state.dueAt - now()));
 }
 
-function closeIdle(state: State): void {
-  if (state.ctx === null || performance.now() - state.usedAt < IDLE_OPEN) return;
+function closeIdle(state: State, keepOpen: boolean): void {
+  if (state.ctx === null || (keepOpen && performance.now() - state.usedAt < IDLE_OPEN)) return;
   closeDatabase(state.ctx.db);
   state.ctx = null;
 }

@@ -1,17 +1,19 @@
 /** Whether a home has anything to do, asked without writing: an idle home is not leased, and costs no sync of the disk. */
+import type { Millis } from "../core/units.ts";
 import { entryNames } from "../spool/drain.ts";
 import { listHooks } from "../store/hook.ts";
 import { repositoriesWithReceipts } from "../store/receipt.ts";
 import { listRepositories, repositoryById } from "../store/repository.ts";
 import { repositoriesWithOpenRuns } from "../store/run.ts";
-import type { HomeContext } from "./context.ts";
+import { lastFullLook } from "../store/setting.ts";
+import { type HomeContext, now } from "./context.ts";
 import { afterReceiveHooks } from "./cutter.ts";
 import { isPruneDue } from "./janitor.ts";
 
 /** True when a pass could find something: an entry, a run that is not over, receipts that somebody is to get, refs that
  *  may have moved, or history past retention. */
-export function hasWork(ctx: HomeContext): boolean {
-  if (entryNames(ctx.layout.spool).length > 0 || isPruneDue(ctx)) return true;
+export function hasWork(ctx: HomeContext, min: Millis): boolean {
+  if (entryNames(ctx.layout.spool).length > 0 || isPruneDue(ctx) || isFullLookDue(ctx, min)) return true;
   if (repositoriesWithOpenRuns(ctx.db).length > 0) return true;
   const hooks = listHooks(ctx.db);
   const waiting = repositoriesWithReceipts(ctx.db).map((id) => repositoryById(ctx.db, id));
@@ -22,3 +24,6 @@ export function hasWork(ctx: HomeContext): boolean {
     return ctx.open(row).fingerprint(row.fingerprint, at).changed;
   });
 }
+
+/** Whether `min` has passed since every repository was looked at, or the clock was moved. */
+export const isFullLookDue = (ctx: HomeContext, min: Millis): boolean => Math.abs(now() - lastFullLook(ctx.db)) >= min;

@@ -25,13 +25,14 @@ import {
 } from "../store/repository.ts";
 import type { Fingerprint, Repository } from "../vcs/repository.ts";
 import type { HomeContext } from "./context.ts";
-import { followedRefs, settleRepository } from "./settle.ts";
+import { followedRefs, type Stored, settleRepository } from "./settle.ts";
 
 /** Which repositories a look considers: those that the spool names; also those whose refs changed; or all. */
 export type Reach = "spool" | "changed" | "everything";
 
-/** What a look found: receipts made, and in how many ms it is worth to look again (null: nothing is unsettled). */
-export type Looked = { receipts: number; again: number | null };
+/** What a look found: receipts made, in how many ms it is worth to look again (null: nothing is unsettled), and which
+ *  repositories it looked at. */
+export type Looked = { receipts: number; again: number | null; at: RepositoryId[] };
 
 /** How many repositories have their refs read before the spool is read once for all of them. */
 const GROUP = 32;
@@ -42,8 +43,9 @@ export async function look(ctx: HomeContext, token: number, reach: Reach): Promi
   const first = sortSpool(ctx);
   ctx.memory.seen = first.names;
   const grace = settingMillis(ctx.settings, "reconcile-age");
-  const looked: Looked = { receipts: 0, again: first.partial ? grace : null };
+  const looked: Looked = { receipts: 0, again: first.partial ? grace : null, at: [] };
   const candidates = findCandidates(ctx, token, reach, first.byRepository);
+  looked.at = candidates.map(({ row }) => row.id);
   for (let at = 0; at < candidates.length; at += GROUP) {
     const group = await Promise.all(
       candidates.slice(at, at + GROUP).map((candidate) => readRefs(ctx, token, candidate)),
@@ -135,7 +137,7 @@ function settleOne(
   { row, fingerprint, early }: Candidate,
   real: ReadonlyMap<ByteString, string>,
   entries: readonly Spooled[],
-): Looked {
+): Stored {
   const usable = entries.filter(({ name, entry }) => entry.kind === "push" || early.has(name));
   const stored = settleRepository(ctx, token, row, real, usable, fingerprint);
   for (const name of stored.spent) {

@@ -12,15 +12,17 @@
  * Stopping (`signal`): nothing new starts, running hooks are ended with their grace, the lease is given back.
  */
 import { GatepostError } from "../core/errors.ts";
-import { type Instant, MINUTE, type RepositoryId } from "../core/units.ts";
+import { type Instant, MINUTE, type Millis, type RepositoryId } from "../core/units.ts";
 import { stillInPlace } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { repositoriesWithReceipts } from "../store/receipt.ts";
 import { type RepositoryRow, repositoryById } from "../store/repository.ts";
 import { repositoriesWithOpenRuns } from "../store/run.ts";
+import { noteFullLook } from "../store/setting.ts";
 import { type HomeContext, now } from "./context.ts";
 import { afterReceiveHooks, cut } from "./cutter.ts";
+import { isFullLookDue } from "./idle.ts";
 import { prune } from "./janitor.ts";
 import { keepLease } from "./keeper.ts";
 import { look, type Reach } from "./look.ts";
@@ -30,6 +32,8 @@ import { execute } from "./runner.ts";
 
 export type PassOptions = {
   reach: Reach;
+  /** Everything is looked at when that was last done this long ago. */
+  min: Millis;
   /** Wait for embargoes and near retries too. */
   stay: boolean;
   /** Repositories that run side by side. */
@@ -41,28 +45,42 @@ export type PassOptions = {
  *  lease, nothing was done. */
 export type Passed = {
   receipts: number;
+  /** Repositories that were looked at. */
+  looked: Set<RepositoryId>;
   /** Runs by the name of their repository. */
   runs: Map<string, number>;
   dueAt: Instant | null;
   heldBy: number | null;
 };
 
+/** A pass that found nothing to do. */
+export const nothingDone = (): Passed => ({
+  receipts: 0,
+  looked: new Set(),
+  runs: new Map(),
+  dueAt: null,
+  heldBy: null,
+});
+
 /** A retry that is due later than this is left to the next pass. */
 const NEAR = (10 * MINUTE) as number;
 
 export async function pass(ctx: HomeContext, options: PassOptions): Promise<Passed> {
   const keeper = keepLease(ctx);
-  if ("heldBy" in keeper) return { receipts: 0, runs: new Map(), dueAt: null, heldBy: keeper.heldBy.pid ?? 0 };
+  if ("heldBy" in keeper) return { ...nothingDone(), heldBy: keeper.heldBy.pid ?? 0 };
   const signal = AbortSignal.any([options.signal, keeper.lost]);
-  const passed: Passed = { receipts: 0, runs: new Map(), dueAt: null, heldBy: null };
+  const passed = nothingDone();
   const active = new Map<RepositoryId, Promise<void>>();
   const failures: unknown[] = [];
   try {
     await recoverLost(ctx, keeper.token);
-    let reach = options.reach;
+    const full = isFullLookDue(ctx, options.min);
+    let reach = full ? "everything" : options.reach;
     while (!signal.aborted && failures.length === 0) {
-      const { receipts, again } = await look(ctx, keeper.token, reach);
+      const { receipts, again, at } = await look(ctx, keeper.token, reach);
       passed.receipts += receipts;
+      for (const id of at) passed.looked.add(id);
+      if (reach === "everything") writeAsHolder(ctx.db, keeper.token, () => noteFullLook(ctx.db, now()));
       reach = "spool";
       const ready = cutAndPick(ctx, keeper.token, active, options.jobs);
       for (const row of ready.start) {

@@ -30,6 +30,7 @@ import type { Fingerprint } from "../vcs/repository.ts";
 import { type HomeContext, now } from "./context.ts";
 import { receiptOf } from "./who.ts";
 
+/** What settling one repository made, and which entries are to be removed; `again` as in look.ts. */
 export type Stored = { receipts: number; spent: string[]; again: number | null };
 
 /** Settles one repository and stores all that follows, its look included. `spent` names the entries to be removed. */

@@ -10,7 +10,7 @@ import type { Log, Progress } from "../backoffice/context.ts";
 import { serveHome, watchSpool } from "../backoffice/daemon.ts";
 import type { HookFunction } from "../backoffice/function-hook.ts";
 import { hasWork } from "../backoffice/idle.ts";
-import { type Passed, pass } from "../backoffice/pass.ts";
+import { nothingDone, type Passed, pass } from "../backoffice/pass.ts";
 import { announce, withdraw } from "../backoffice/presence.ts";
 import { onSchedule } from "../backoffice/schedule.ts";
 import { GatepostError } from "../core/errors.ts";
@@ -28,6 +28,8 @@ export type { Passed } from "../backoffice/pass.ts";
 export type BackofficeOptions = {
   homes: readonly string[];
   jobs: number;
+  /** Everything is looked at when that was last done this long ago. */
+  min: Millis;
   signal: AbortSignal;
   log: Log;
   progress: Progress;
@@ -85,14 +87,12 @@ export async function passAutomatically(
   }
 }
 
-const nothingDone = (): Passed => ({ receipts: 0, runs: new Map(), dueAt: null, heldBy: null });
-
 async function passHome(
   dir: string,
   options: BackofficeOptions,
   { stay, nodelay, automatic }: { stay: boolean; nodelay: boolean; automatic: boolean },
 ): Promise<void> {
-  const { jobs, signal, log, progress } = options;
+  const { jobs, min, signal, log, progress } = options;
   const places = layout(dir);
   const home = openToRun(dir, automatic);
   const bell = new Bell();
@@ -105,7 +105,7 @@ async function passHome(
       const began = performance.now();
       let passed: Passed;
       try {
-        passed = hasWork(ctx) ? await pass(ctx, { reach: "changed", stay, jobs, signal }) : nothingDone();
+        passed = hasWork(ctx, min) ? await pass(ctx, { reach: "changed", min, stay, jobs, signal }) : nothingDone();
       } finally {
         if (announced) withdraw(places);
       }
@@ -142,7 +142,7 @@ function servable({ homes, log }: BackofficeOptions): string[] {
 }
 
 /** Serves the homes until the signal aborts. */
-export async function serve(options: BackofficeOptions & { poll: Millis; min: Millis }): Promise<void> {
+export async function serve(options: BackofficeOptions & { poll: Millis }): Promise<void> {
   const { signal, log, progress, jobs, poll, min } = options;
   const homes = servable(options);
   await Promise.all(
@@ -160,6 +160,7 @@ export async function serve(options: BackofficeOptions & { poll: Millis; min: Mi
         signal,
         onPass: (passed, took) => options.onPass(dir, passed, took),
         eager: functions.size > 0,
+        keepOpen: homes.length <= 64,
       });
     }),
   );

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { type Hook, type HookSpec, NO_OPTIONS } from "../core/hook.ts";
-import { formatDuration } from "../core/units.ts";
+import { formatDuration, HOUR } from "../core/units.ts";
 import { capture } from "../process/command.ts";
 import { passOnce } from "./backoffice.ts";
 import { addHook } from "./hooks.ts";
@@ -54,6 +54,7 @@ export async function demonstrate(print: (line: string) => void): Promise<void> 
       {
         homes: [dir],
         jobs: 1,
+        min: HOUR,
         signal: new AbortController().signal,
         log: (level, message) => level === "error" && print(message),
         progress: () => {},

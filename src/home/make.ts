@@ -13,7 +13,7 @@ import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import { closeDatabase, createDatabase, openDatabase, write } from "../store/database.ts";
 import { forgetPast } from "../store/past.ts";
-import { putSetting, readSetting } from "../store/setting.ts";
+import { noteFullLook, putSetting, readSetting } from "../store/setting.ts";
 import { writeHooksFile } from "./exchange.ts";
 import { type OpenHome, refreshProgram, requireOwner } from "./open.ts";
 import { addToRegister } from "./register.ts";
@@ -71,6 +71,7 @@ function settleIdentity(home: OpenHome, existed: boolean): Made["how"] {
   if (was.id === null || was.path === null) {
     putSetting(home.db, "home.id", randomUUID());
     putSetting(home.db, "incarnation", "a");
+    noteFullLook(home.db, Date.now()); // each repository is read when it is registered
     place();
     return "made";
   }

@@ -12,4 +12,7 @@ export const readSettings = (db: Database): Map<string, string> =>
   new Map(select(db, {}).map(({ name, value }) => [name, value]));
 export const readSetting = (db: Database, name: string): string | null => selectOne(db, { name })?.value ?? null;
 export const putSetting = (db: Database, name: string, value: string): void => void upsert(db, { name, value });
+/** Notes when every repository of the home was last looked at, whatever its fingerprint said. */
+export const noteFullLook = (db: Database, now: number): void => putSetting(db, "looked.at", String(now));
+export const lastFullLook = (db: Database): number => Number(readSetting(db, "looked.at") ?? 0);
 export const dropSetting = (db: Database, name: string): void => void remove(db, { name });

@@ -3,6 +3,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { register } from "../../src/home/init.ts";
+import { uninstall } from "../../src/home/uninstall.ts";
 import { makeWorld } from "../helpers/cli.ts";
 import { enter, entry, leave, serve, type Watched, watch, zero } from "../helpers/served.ts";
 
@@ -124,6 +125,8 @@ test("with core.hooksPath the shim goes where git looks, be it relative or absol
 test("a hooks folder of the user's own configuration gets the shim, which leaves repositories alone that are not registered", async () => {
   const config = world.at("user", ".gitconfig");
   const env = { GIT_CONFIG_GLOBAL: config };
+  const { GIT_CONFIG_GLOBAL: before } = process.env;
+  process.env["GIT_CONFIG_GLOBAL"] = config;
   fs.writeFileSync(config, `[core]\n\thooksPath = ${world.at("all-hooks")}\n`);
   try {
     const [first = "", second = ""] = ["shared-1", "shared-2"].map((name) => world.workTree(name));
@@ -135,7 +138,15 @@ test("a hooks folder of the user's own configuration gets the shim, which leaves
     expect(w.spool()).toHaveLength(1);
     await w.pass();
     expect(w.receipts()).toMatchObject([{ source: "work" }]);
+    const other = await watch(world, second);
+    expect(await uninstall(w.home, w.repository(), false)).toMatchObject({
+      removed: [],
+      keptFor: world.at("all-hooks"),
+    });
+    expect(commit(second)).toEqual({ stdout: "", stderr: "", code: 0 });
+    expect(other.spool(), "the other repository still uses it").toHaveLength(1);
   } finally {
+    process.env["GIT_CONFIG_GLOBAL"] = before;
     fs.rmSync(config);
   }
 });

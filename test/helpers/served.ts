@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { displayText } from "../../src/core/bytes.ts";
 import { DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS } from "../../src/core/hook.ts";
 import type { SettingName } from "../../src/core/settings.ts";
+import type { Millis } from "../../src/core/units.ts";
 import { passOnce } from "../../src/home/backoffice.ts";
 import { addHook } from "../../src/home/hooks.ts";
 import { register } from "../../src/home/init.ts";
@@ -81,7 +82,8 @@ export class Watched {
   async pass({ stay = false, nodelay = false, automatic = false, signal }: PassMode = {}): Promise<void> {
     const log = (level: string, message: string) => void (level === "error" && this.complaints.push(message));
     const stop = signal ?? new AbortController().signal;
-    const options = { homes: [this.home.dir], jobs: 2, signal: stop, log, progress: () => {}, onPass: () => {} };
+    const min = 3_600_000 as Millis;
+    const options = { homes: [this.home.dir], jobs: 2, min, signal: stop, log, progress: () => {}, onPass: () => {} };
     await passOnce(options, { stay, nodelay, automatic });
   }
 

@@ -73,6 +73,7 @@ async function run(paths: string[], given: Options): Promise<void> {
   const options: BackofficeOptions = {
     homes,
     jobs: given.jobs === undefined ? availableParallelism() : requireCount(given.jobs, "--jobs", 1),
+    min: requireDuration(given.min, "--min"),
     signal: stop,
     log: logger(given, progress.clear),
     progress: shownBy(progress.show),
@@ -84,7 +85,7 @@ async function run(paths: string[], given: Options): Promise<void> {
       say(
         `gatepost: serving ${options.homes.length === 1 ? options.homes[0] : `${options.homes.length} homes`} (pid ${process.pid})`,
       );
-      await serve({ ...options, poll, min: requireDuration(given.min, "--min") });
+      await serve({ ...options, poll });
     } else if (given.cron !== undefined) await passOnSchedule(options, given.cron);
     else {
       const mode = {
