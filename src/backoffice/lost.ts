@@ -1,16 +1,20 @@
 /**
  * What an earlier holder left behind. An attempt that is open under an older token has no keeper any more: what is left
- * of its process is ended and awaited, the attempt is closed as lost, and its run waits again under the same id.
+ * of its process is ended and awaited, the attempt is closed as lost, and its run waits again under the same id; unless
+ * that has happened too often, or a hook that kills its backoffice would do so for ever.
  */
 import { VARIABLES } from "../core/substitute.ts";
 import type { Instant, RunId } from "../core/units.ts";
 import { endGroup, findHook } from "../process/group.ts";
 import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
-import { finishAttempt, lostAttempts, runById, settleRun } from "../store/run.ts";
+import { finishAttempt, lostAttempts, type RunEnd, runById, settleRun, timesLost } from "../store/run.ts";
 import { auxiliaryPath } from "./auxiliary.ts";
 import { type HomeContext, now } from "./context.ts";
 import { runName } from "./trial.ts";
+
+/** A run that was lost this often is most likely what kills its backoffice, and waits for a person. */
+const MOST_LOST = 10;
 
 export async function recoverLost(ctx: HomeContext, token: number): Promise<void> {
   for (const { run, number, pid, startTime, ...attempt } of lostAttempts(ctx.db, token)) {
@@ -18,8 +22,7 @@ export async function recoverLost(ctx: HomeContext, token: number): Promise<void
     const noted = pid === null || startTime === null ? null : { pid, startTime };
     const left = noted === null ? findHook(variablesOf(ctx, run)) : attempt.bootId === bootId() ? noted : null;
     if (left !== null) await endGroup(left);
-    const reason = "lost with its backoffice";
-    writeAsHolder(ctx.db, token, () => {
+    const again = writeAsHolder(ctx.db, token, () => {
       const ended = {
         outcome: "lost",
         exitCode: null,
@@ -29,9 +32,16 @@ export async function recoverLost(ctx: HomeContext, token: number): Promise<void
         detached: false,
       } as const;
       finishAttempt(ctx.db, run, number, { ...ended, outputHead: null, outputTail: null, outputBytes: 0 }, now());
-      settleRun(ctx.db, run, { state: "waiting", reason, dueAt: now() as Instant }, now());
+      const times = timesLost(ctx.db, run);
+      const end: RunEnd =
+        times < MOST_LOST
+          ? { state: "waiting", reason: "lost with its backoffice", dueAt: now() as Instant }
+          : { state: "parked", reason: `its backoffice died ${times} times while it ran` };
+      settleRun(ctx.db, run, end, now());
+      return end.state === "waiting";
     });
-    ctx.log("info", `run ${ctx.incarnation}-${run}: attempt ${number} was lost with its backoffice; it runs again`);
+    const then = again ? "it runs again" : "it is parked";
+    ctx.log("info", `run ${ctx.incarnation}-${run}: attempt ${number} was lost with its backoffice; ${then}`);
   }
 }
 

@@ -135,6 +135,12 @@ const openAttempts = all<
 >(
   `SELECT run, number, pid, start_time AS startTime, boot_id AS bootId FROM attempt WHERE ended_at IS NULL AND token < :token`,
 );
+const lostCount = one<{ count: number }, { run: number }>(
+  "SELECT count(*) AS count FROM attempt WHERE run = :run AND outcome = 'lost'",
+);
+/** How many attempts of a run were lost with their backoffice. */
+export const timesLost = (db: Database, run: RunId): number => lostCount(db, { run })?.count ?? 0;
+
 /** Attempts that an earlier holder left open. */
 export const lostAttempts = (db: Database, token: number) => openAttempts(db, { token });
 
