@@ -98,6 +98,8 @@ export class Home {
   /** Supplies a function hook. The first call of a name adds it to the database, where it stays: batches that arrive
    *  while no program supplies it wait for the next one that does. Throws GP_NAME when a command hook has the name. */
   hook({ name, type, run, ...options }: FunctionHook): Hook {
+    if (type !== "after-receive")
+      throw new GatepostError("GP_TYPE", `A function hook is an after-receive hook, not ${type}.`);
     const known = hooksFor(this.#home, null).find((hook) => hook.name === name);
     if (known !== undefined && known.command !== null)
       throw new GatepostError("GP_NAME", `Hook ${known.id} is named ${name} and is a command, not a function.`, {

@@ -1,5 +1,6 @@
 /** One attempt of a hook that is a shell command. */
 
+import { isSystemError } from "../core/errors.ts";
 import { settingMillis } from "../core/settings.ts";
 import { readable, substitute } from "../core/substitute.ts";
 import type { Millis } from "../core/units.ts";
@@ -7,15 +8,15 @@ import { type Outcome, runAttempt } from "../process/hook-process.ts";
 import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { type AttemptEnd, noteProcess } from "../store/run.ts";
-import { auxiliaryPath, removeAuxiliary, writeAuxiliary } from "./auxiliary.ts";
+import { auxiliaryPath, removeAuxiliary, writeAuxiliary, writeRunner } from "./auxiliary.ts";
 import { hookInput, hookVariables } from "./hook-input.ts";
 import { runName, type Trial } from "./trial.ts";
 
 /** Bytes of output kept from the start and from the end of an attempt. */
 export const KEPT_OUTPUT = 32 * 1024;
 
-/** A process that runs this long is noted in the database, so that a later holder can end it. Shorter ones are spared
- *  the write: they are found by their run id in the environment. */
+/** A process that runs this long is noted in the database. Shorter ones are spared the write: the file beside the
+ *  auxiliary file tells a later holder whom to end. */
 const NOTE_AFTER = 50;
 
 export async function attemptCommand(trial: Trial, command: string): Promise<AttemptEnd> {
@@ -30,7 +31,12 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
       "trace",
       `run ${id}: ${readable(command, { program: ctx.layout.program, repository: row.path, auxiliary })}`,
     );
-    writeAuxiliary(auxiliary, { run: id, attempt: number, hook, row }, material);
+    try {
+      writeAuxiliary(auxiliary, { run: id, attempt: number, hook, row }, material);
+    } catch (error) {
+      if (isSystemError(error)) return notStarted(`${error.code}: ${error.message}`);
+      throw error;
+    }
     const listing = new AbortController();
     const outcome = await runAttempt({
       command: substituted.command,
@@ -45,10 +51,15 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
       keep: KEPT_OUTPUT,
       signal,
       onStart: (identity) => {
-        const values = { run: run.id, number, bootId: bootId(), ...identity };
+        const runner = { bootId: bootId(), ...identity };
+        try {
+          writeRunner(auxiliary, runner);
+        } catch (error) {
+          if (!isSystemError(error)) throw error; // no room: a later holder knows the hook by its environment
+        }
         noteTimer = setTimeout(() => {
           try {
-            writeAsHolder(ctx.db, trial.token, () => noteProcess(ctx.db, values));
+            writeAsHolder(ctx.db, trial.token, () => noteProcess(ctx.db, { run: run.id, number, ...runner }));
           } catch {} // the lease is lost or the database busy: finishing the attempt will tell
         }, NOTE_AFTER);
       },

@@ -3,9 +3,10 @@
  * anew for each attempt and removed when the run ends. Run and attempt stand on its first line, so that a repeat can be
  * told from the first even by `head -1`.
  */
-import { closeSync, openSync, rmSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
 import type { Hook } from "../core/hook.ts";
+import type { ProcessIdentity } from "../process/identity.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import { type Material, showReceipt } from "./material.ts";
 
@@ -17,6 +18,7 @@ export function writeAuxiliary(
   about: { run: string; attempt: number; hook: Hook; row: RepositoryRow },
   material: Material,
 ): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   rmSync(path, { force: true });
   const file = openSync(path, "wx", 0o600);
   try {
@@ -44,4 +46,23 @@ export function writeAuxiliary(
 
 const dated = ({ id, at }: Material["leftOut"][number]) => ({ rcvid: id, at: new Date(at) });
 
-export const removeAuxiliary = (path: string): void => rmSync(path, { force: true });
+/**
+ * Beside it stands who runs the hook, from before it gets its first byte: so that the next holder can end what is left
+ * of it, whatever its environment says. Not synced; what a power cut takes away ran on the machine that was cut off.
+ */
+export const writeRunner = (path: string, runner: ProcessIdentity & { bootId: string }): void =>
+  writeFileSync(`${path}.pid`, JSON.stringify(runner), { mode: 0o600 });
+
+/** Who ran the hook that this file was for; null when that is not known. */
+export function readRunner(path: string): (ProcessIdentity & { bootId: string }) | null {
+  try {
+    return JSON.parse(readFileSync(`${path}.pid`, "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+export function removeAuxiliary(path: string): void {
+  rmSync(path, { force: true });
+  rmSync(`${path}.pid`, { force: true });
+}

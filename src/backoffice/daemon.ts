@@ -12,17 +12,17 @@
  */
 import { existsSync, type FSWatcher, rmSync, watch } from "node:fs";
 import { join } from "node:path";
-import { GatepostError } from "../core/errors.ts";
+import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Millis, RepositoryId } from "../core/units.ts";
 import { entryNames } from "../spool/drain.ts";
-import { closeDatabase } from "../store/database.ts";
+import { closeDatabase, requireInPlace } from "../store/database.ts";
 import { listRepositories, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import { lastFullLook } from "../store/setting.ts";
 import type { Repository } from "../vcs/repository.ts";
 import type { Bell } from "./bell.ts";
 import { type HomeContext, type Log, now } from "./context.ts";
-import { hasWork } from "./idle.ts";
+import { hasWork, mayHaveMoved } from "./idle.ts";
 import type { Reach } from "./look.ts";
 import { nothingDone, type Passed, pass } from "./pass.ts";
 import { announce, withdraw } from "./presence.ts";
@@ -55,7 +55,7 @@ export const ringFile = (layout: Layout): string => join(layout.spool, "ring");
 export async function serveHome(options: ServeOptions): Promise<void> {
   const { layout, bell, signal } = options;
   const watcher = watchSpool(layout, bell);
-  const state: State = { ctx: null, idle: new Map(), usedAt: 0, fullAt: 0, pollAt: 0, dueAt: null };
+  const state: State = { ctx: null, idle: new Map(), usedAt: 0, fullAt: 0, pollAt: 0, dueAt: null, said: null };
   try {
     let reach: Reach | null = "changed";
     while (!signal.aborted) {
@@ -82,6 +82,8 @@ type State = {
   pollAt: number;
   /** When the next pass is due by itself (wall clock). */
   dueAt: number | null;
+  /** The last complaint, and when (monotonic). */
+  said: { message: string; at: number } | null;
 };
 
 /** Rings the bell whenever something changes in the spool; null where the system cannot tell. */
@@ -104,20 +106,20 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
       if (state.ctx !== null) closeDatabase(state.ctx.db); // settings may have changed: read them anew
       state.ctx = null;
     }
+    if (state.ctx !== null) requireInPlace(state.ctx.db);
     const ctx = state.ctx ?? options.open();
     state.ctx = ctx;
     const idle = reach === "changed" && !hasWork(ctx, options.min);
     const passed = idle ? nothingDone() : await pass(ctx, { reach, min: options.min, stay: false, jobs, signal });
-    if (passed.heldBy !== null) state.dueAt = now() + 1000;
-    else {
-      state.dueAt = passed.dueAt;
-    }
+    state.dueAt = passed.heldBy === null ? passed.dueAt : now() + 1000;
     refreshIdle(state, ctx, reach, passed);
     state.usedAt = performance.now();
     options.onPass(passed, performance.now() - began);
-  } catch (error) {
-    if (!(error instanceof GatepostError)) throw error;
-    log("error", `${error.message}${error.hint === null ? "" : ` ${error.hint}`}`);
+  } catch (raw) {
+    const error = fromSystem(raw);
+    if (!(error instanceof GatepostError || isSystemError(error))) throw error;
+    const hint = error instanceof GatepostError && error.hint !== null ? ` ${error.hint}` : "";
+    complain(state, log, `${layout.home}: ${error.message}${hint}`);
     if (state.ctx !== null) closeDatabase(state.ctx.db);
     state.ctx = null;
     state.dueAt = now() + (error.code === "GP_BUSY" || error.code === "GP_LEASE_LOST" ? 1000 : 15_000);
@@ -127,6 +129,13 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
   state.pollAt = performance.now() + options.poll;
 }
 
+/** Says what is wrong, the same thing once a minute. */
+function complain(state: State, log: Log, message: string): void {
+  if (state.said?.message === message && performance.now() - state.said.at < 60_000) return;
+  state.said = { message, at: performance.now() };
+  log("error", message);
+}
+
 /** Whether a pass is called for, and how far it must reach; null when there is nothing to do. */
 function whatToDo(options: ServeOptions, state: State): Reach | null {
   if (existsSync(ringFile(options.layout))) return "changed";
@@ -134,6 +143,7 @@ function whatToDo(options: ServeOptions, state: State): Reach | null {
   if (state.dueAt !== null && state.dueAt <= now()) return "spool";
   if (performance.now() < state.pollAt) return null;
   state.pollAt = performance.now() + options.poll;
+  if (!existsSync(options.layout.database)) return "changed"; // the pass finds out what is wrong
   return refsMoved(state) || fullLookDue(options, state) ? "changed" : null;
 }
 
@@ -154,7 +164,7 @@ function refreshIdle(state: State, ctx: HomeContext, reach: Reach, passed: Passe
 function refsMoved(state: State): boolean {
   const at = Date.now();
   return [...state.idle.values()].some(
-    ({ row, repository }) => row.parked === null && repository.fingerprint(row.fingerprint, at).changed,
+    ({ row, repository }) => row.parked === null && mayHaveMoved(repository, row.fingerprint, at),
   );
 }
 

@@ -6,6 +6,7 @@ import { repositoriesWithReceipts } from "../store/receipt.ts";
 import { listRepositories, repositoryById } from "../store/repository.ts";
 import { repositoriesWithOpenRuns } from "../store/run.ts";
 import { lastFullLook } from "../store/setting.ts";
+import type { Repository } from "../vcs/repository.ts";
 import { type HomeContext, now } from "./context.ts";
 import { afterReceiveHooks } from "./cutter.ts";
 import { isPruneDue } from "./janitor.ts";
@@ -20,9 +21,17 @@ export function hasWork(ctx: HomeContext, min: Millis): boolean {
   if (waiting.some((row) => row !== null && afterReceiveHooks(hooks, row).length > 0)) return true;
   const at = Date.now();
   return listRepositories(ctx.db).some((row) => {
-    if (row.parked !== null) return true;
-    return ctx.open(row).fingerprint(row.fingerprint, at).changed;
+    return row.parked !== null || mayHaveMoved(ctx.open(row), row.fingerprint, at);
   });
+}
+
+/** Whether the refs may have moved since the fingerprint. One that cannot be taken is for a pass to look into. */
+export function mayHaveMoved(repository: Repository, fingerprint: string | null, at: number): boolean {
+  try {
+    return repository.fingerprint(fingerprint, at).changed;
+  } catch {
+    return true;
+  }
 }
 
 /** Whether `min` has passed since every repository was looked at, or the clock was moved. */

@@ -42,5 +42,6 @@ export function prune(ctx: HomeContext, token: number): void {
 function removeStaleAuxiliaries(ctx: HomeContext): void {
   const open = new Set(unfinishedRuns(ctx.db).map((run) => `${runName(run)}.json`));
   for (const name of readdirSync(ctx.layout.auxiliary))
-    if (/^[a-z]+-\d+\.json$/.test(name) && !open.has(name)) removeAuxiliary(join(ctx.layout.auxiliary, name));
+    if (/^[a-z]+-\d+\.json(\.pid)?$/.test(name) && !open.has(name.replace(/\.pid$/, "")))
+      removeAuxiliary(join(ctx.layout.auxiliary, name));
 }

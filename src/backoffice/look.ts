@@ -10,7 +10,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type ByteString, displayText, toBuffer, toText } from "../core/bytes.ts";
-import { GatepostError } from "../core/errors.ts";
+import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import { HOME_NAME } from "../core/layout.ts";
 import { settingMillis } from "../core/settings.ts";
 import type { RepositoryId } from "../core/units.ts";
@@ -158,10 +158,13 @@ function requireSame(row: RepositoryRow): void {
     });
 }
 
+const PARKABLE: ReadonlySet<string> = new Set(["GP_NO_REPOSITORY", "GP_REPOSITORY", "GP_VCS", "GP_DENIED"]);
+
 /** A repository that cannot be read is parked with the reason and tried again at each full look; the others go on. */
-function park(ctx: HomeContext, token: number, row: RepositoryRow, error: unknown): void {
-  const code = (error as { code?: string }).code;
-  if (code !== "GP_NO_REPOSITORY" && code !== "GP_VCS" && code !== "GP_DENIED") throw error;
+function park(ctx: HomeContext, token: number, row: RepositoryRow, raw: unknown): void {
+  const error = fromSystem(raw);
+  const isOfRepository = error instanceof GatepostError ? PARKABLE.has(error.code) : isSystemError(error);
+  if (!isOfRepository) throw error;
   const reason = (error as Error).message;
   if (row.parked === reason) return;
   ctx.log("error", `${row.name} cannot be looked at: ${reason}`);

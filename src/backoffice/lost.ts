@@ -9,7 +9,7 @@ import { endGroup, findHook } from "../process/group.ts";
 import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { finishAttempt, lostAttempts, type RunEnd, runById, settleRun, timesLost } from "../store/run.ts";
-import { auxiliaryPath } from "./auxiliary.ts";
+import { auxiliaryPath, readRunner } from "./auxiliary.ts";
 import { type HomeContext, now } from "./context.ts";
 import { runName } from "./trial.ts";
 
@@ -18,9 +18,10 @@ const MOST_LOST = 10;
 
 export async function recoverLost(ctx: HomeContext, token: number): Promise<void> {
   for (const { run, number, pid, startTime, ...attempt } of lostAttempts(ctx.db, token)) {
-    // What was not noted is known by its environment; what was, only within the boot of its note.
-    const noted = pid === null || startTime === null ? null : { pid, startTime };
-    const left = noted === null ? findHook(variablesOf(ctx, run)) : attempt.bootId === bootId() ? noted : null;
+    const noted = pid === null || startTime === null ? null : { pid, startTime, bootId: attempt.bootId };
+    const runner = noted ?? readRunner(auxiliaryOf(ctx, run));
+    // A pid counts only within its boot. Without one, the hook is known by its environment.
+    const left = runner === null ? findHook(variablesOf(ctx, run)) : runner.bootId === bootId() ? runner : null;
     if (left !== null) await endGroup(left);
     const again = writeAsHolder(ctx.db, token, () => {
       const ended = {
@@ -45,9 +46,13 @@ export async function recoverLost(ctx: HomeContext, token: number): Promise<void
   }
 }
 
+const nameOf = (ctx: HomeContext, id: RunId): string =>
+  runName({ incarnation: runById(ctx.db, id)?.incarnation ?? ctx.incarnation, id });
+
+const auxiliaryOf = (ctx: HomeContext, id: RunId): string => auxiliaryPath(ctx.layout.auxiliary, nameOf(ctx, id));
+
 /** What only this run's hook has in its environment: run ids are unique in their home, and the file is in this one. */
-function variablesOf(ctx: HomeContext, id: RunId): Record<string, string> {
-  const run = runById(ctx.db, id);
-  const name = runName({ incarnation: run?.incarnation ?? ctx.incarnation, id });
-  return { GATEPOST_RUN: name, [VARIABLES.A]: auxiliaryPath(ctx.layout.auxiliary, name) };
-}
+const variablesOf = (ctx: HomeContext, id: RunId): Record<string, string> => ({
+  GATEPOST_RUN: nameOf(ctx, id),
+  [VARIABLES.A]: auxiliaryOf(ctx, id),
+});

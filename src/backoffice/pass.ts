@@ -11,9 +11,7 @@
  *
  * Stopping (`signal`): nothing new starts, running hooks are ended with their grace, the lease is given back.
  */
-import { GatepostError } from "../core/errors.ts";
 import { type Instant, MINUTE, type Millis, type RepositoryId } from "../core/units.ts";
-import { stillInPlace } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { repositoriesWithReceipts } from "../store/receipt.ts";
@@ -120,7 +118,6 @@ type Picked = { start: RepositoryRow[]; dueAt: Instant | null };
 
 /** Cuts every repository that can be cut, and picks those that have a run to start. */
 function cutAndPick(ctx: HomeContext, token: number, active: ReadonlyMap<RepositoryId, unknown>, jobs: number): Picked {
-  if (!stillInPlace(ctx.db)) throw movedAway(ctx);
   const picked: Picked = { start: [], dueAt: null };
   const sooner = (at: Instant | null): void => {
     if (at !== null && (picked.dueAt === null || at < picked.dueAt)) picked.dueAt = at;
@@ -157,8 +154,3 @@ async function workThrough(
     writeAsHolder(ctx.db, token, () => {}); // a holder that lost the lease stops here, before it starts another
   }
 }
-
-const movedAway = (ctx: HomeContext): Error =>
-  new GatepostError("GP_DAMAGED", `The database ${ctx.db.path} was moved, replaced or deleted while it was in use.`, {
-    hint: "Nothing was written into the old file since. Put it back, or restore a backup.",
-  });

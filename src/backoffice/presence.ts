@@ -6,6 +6,7 @@
  * by the lease. Whoever takes it away looks at the spool once more afterwards, or a push in between would wait.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { isSystemError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
 import { isAlive, processIdentity } from "../process/identity.ts";
 
@@ -20,6 +21,15 @@ function present(file: string): { pid: number; startTime: string } | null {
 
 /** Says that this process looks at the spool; false when another one does already. */
 export function announce(layout: Layout): boolean {
+  try {
+    return write(layout);
+  } catch (error) {
+    if (isSystemError(error)) return false; // no room, or the home is gone: this file guards nothing
+    throw error;
+  }
+}
+
+function write(layout: Layout): boolean {
   rmSync(layout.starting, { force: true }); // whoever was started is up: the next push may start another at once
   const other = present(layout.daemonPid);
   if (other !== null && other.pid !== process.pid && isAlive(other)) return false;

@@ -113,5 +113,5 @@ function judge({ ctx, run, hook }: Trial, end: AttemptEnd): { end: RunEnd; faile
   return { end: { state: "parked", reason: `${reason}, after ${failures} attempts` }, failed: true };
 }
 
-/** Errors of fork that pass: the machine is out of processes, memory or descriptors. */
-const RETRYABLE = /^(EAGAIN|ENOMEM|EMFILE|ENFILE)\b/;
+/** What passes: the machine is out of processes, memory, descriptors or space. */
+const RETRYABLE = /^(EAGAIN|ENOMEM|EMFILE|ENFILE|ENOSPC|EDQUOT|EROFS)\b/;

@@ -10,7 +10,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const program = buildProgram();
   let words = argv;
   try {
-    words = expandPrefixes(program, argv);
+    words = expandPrefixes(program, argv[0] === "help" && argv.length > 1 ? [...argv.slice(1), "--help"] : argv);
     await program.parseAsync(words, { from: "user" });
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? usage(error, called(program, words)) : report(error);

@@ -16,7 +16,7 @@ export function buildProgram(): Command {
   const program = new Command("gatepost")
     .description("Keeps the hooks of repositories in a database and runs them when something arrives.")
     .version(version(), "-V, --version")
-    .helpCommand("help [COMMAND]", "show how a command is called")
+    .helpCommand("help [COMMAND...]", "show how a command is called")
     .enablePositionalOptions() // `runs show -R x`: the option is show's, not that of runs
     .addHelpText(
       "after",

@@ -2,6 +2,10 @@
 import { GatepostError } from "../core/errors.ts";
 import { formatDuration, type Instant, type Millis, parseDuration, type RunId } from "../core/units.ts";
 
+/** "1 hook", "2 hooks". */
+export const counted = (count: number, noun: string): string =>
+  `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
 /** A word that can be pasted into a shell. */
 export const commandWord = (text: string): string =>
   /^[\w./@%+,:=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

@@ -62,6 +62,10 @@ export class GatepostError extends Error {
   }
 }
 
+/** Whether an error came from a system call, whatever its code: the world's doing, not a bug. */
+export const isSystemError = (error: unknown): error is NodeJS.ErrnoException =>
+  error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === "string";
+
 /** An error of the operating system about a file, as one of ours; anything else comes back as it is. */
 export function fromSystem(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof GatepostError) return error;

@@ -21,7 +21,7 @@ export const layout = (home: string) => ({
   hooksFile: join(home, "hooks.json"),
   /** "PID STARTTIME" of the process that looks at the spool. */
   daemonPid: join(home, "daemon.pid"),
-  /** Uptime at which a shim last started a backoffice; removed by the backoffice once it is up. */
+  /** "UPTIME PID": when a shim last started a backoffice, and who starts; removed by the backoffice once it is up. */
   starting: join(home, "starting"),
   /** Why the last backoffice that a shim started could not work; absent when it could. */
   failed: join(home, "automatic.failed"),

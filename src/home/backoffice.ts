@@ -16,6 +16,7 @@ import { onSchedule } from "../backoffice/schedule.ts";
 import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import type { Millis } from "../core/units.ts";
+import { ancestors } from "../process/ancestors.ts";
 import { closeInheritedDescriptors } from "../process/environment.ts";
 import { entryNames } from "../spool/drain.ts";
 import { closeHome } from "./open.ts";
@@ -59,8 +60,8 @@ export async function passOnce(
       try {
         await passHome(home, options, mode);
       } catch (error) {
+        if (failures.length > 0) options.log("error", (error as Error).message); // the first is thrown
         failures.push(error);
-        if (options.homes.length > 1) options.log("error", (error as Error).message);
       }
     }
   };
@@ -114,7 +115,8 @@ async function passHome(
       if (passed.heldBy === null) {
         // While it was announced, a push relied on this process; what came after the last look is still ours to see.
         if (!announced || entryNames(places.spool).every((name) => ctx.memory.seen.has(name))) return;
-      } else if (performance.now() >= giveUpAt) return;
+      } else if (performance.now() >= giveUpAt || ancestors().has(passed.heldBy))
+        return; // a hook of it called us
       else await bell.wait(250, signal);
     }
   } finally {
@@ -143,13 +145,15 @@ function servable({ homes, log }: BackofficeOptions): string[] {
 
 /** Serves the homes until the signal aborts. */
 export async function serve(options: BackofficeOptions & { poll: Millis }): Promise<void> {
-  const { signal, log, progress, jobs, poll, min } = options;
+  const { log, progress, jobs, poll, min } = options;
   const homes = servable(options);
-  await Promise.all(
-    homes.map((dir) => {
+  const bug = new AbortController();
+  const signal = AbortSignal.any([options.signal, bug.signal]);
+  const served = await Promise.allSettled(
+    homes.map(async (dir) => {
       const bell = new Bell();
       const functions = options.functions ?? new Map();
-      return serveHome({
+      await serveHome({
         layout: layout(dir),
         bell,
         log,
@@ -161,9 +165,16 @@ export async function serve(options: BackofficeOptions & { poll: Millis }): Prom
         onPass: (passed, took) => options.onPass(dir, passed, took),
         eager: functions.size > 0,
         keepOpen: homes.length <= 64,
+      }).catch((error) => {
+        // What is wrong with one home is logged there and tried again; this is a bug. Ending in order lets whoever
+        // supervises us start anew, which is better than to go on with one home less.
+        bug.abort();
+        throw error;
       });
     }),
   );
+  const failed = served.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 /** A pass over the homes at each time of the cron expression, until the signal aborts. */

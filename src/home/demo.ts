@@ -76,7 +76,8 @@ export async function demonstrate(print: (line: string) => void): Promise<void> 
     closeHome(home);
   }
   print(`
-Everything is still there. Where to look next:
+Everything is still there, until you say: rm -r ${folder}
+Where to look next:
   ${called} runs -R ${server}
   ${called} runs show 1 -R ${server}
   ${called} hook list -R ${server}

@@ -8,7 +8,7 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import { closeDatabase, createDatabase, openDatabase, write } from "../store/database.ts";
@@ -16,14 +16,22 @@ import { forgetPast } from "../store/past.ts";
 import { noteFullLook, putSetting, readSetting } from "../store/setting.ts";
 import { writeHooksFile } from "./exchange.ts";
 import { type OpenHome, refreshProgram, requireOwner } from "./open.ts";
-import { addToRegister } from "./register.ts";
+import { addToRegister, prepareRegister } from "./register.ts";
 
 /** How a home came to be open: it was there, made now, moved here, copied here, or restored. */
 export type Made = { home: OpenHome; how: "there" | "made" | "moved" | "copied" | "restored" };
 
+/** SQLite opens no file whose path has more than 512 bytes, and what it makes beside ours has up to 50 more. */
+const LONGEST_PATH = 460;
+
 /** Opens the home at `dir`, making it if need be, and enters it into this user's register. Idempotent. */
 export function makeHome(dir: string, shared: boolean): Made {
+  if (Buffer.byteLength(dir) > LONGEST_PATH)
+    throw new GatepostError("GP_REPOSITORY", `The path of the home, ${dir}, is too long for SQLite.`, {
+      hint: "Choose a place with a shorter path: gatepost init --home DIR",
+    });
   if (dir.includes("\n")) throw new GatepostError("GP_REPOSITORY", "The path of a home cannot hold a newline.");
+  prepareRegister(); // a home that cannot be registered would run nothing: better none than half of one
   const places = layout(dir);
   const existed = existsSync(places.database);
   if (existsSync(dir)) requireOwner(dir);
@@ -33,6 +41,7 @@ export function makeHome(dir: string, shared: boolean): Made {
     chmodSync(places.database, 0o600);
     const how = write(home.db, () => settleIdentity(home, existed));
     refreshProgram(home);
+    rmSync(places.failed, { force: true }); // whatever kept a backoffice from working may be over
     writeHooksFile(home);
     addToRegister({ id: readSetting(home.db, "home.id") ?? "", path: dir, inode: statSync(dir).ino });
     return { home, how };

@@ -11,6 +11,7 @@
 import { appendFileSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { GatepostError } from "../core/errors.ts";
 
 export type Registered = { id: string; path: string; inode: number };
 
@@ -52,10 +53,34 @@ export function removeFromRegister(home: string, path = registerPath()): void {
   if (readRegister(path).some((other) => other.path === home)) append({ removed: home }, path);
 }
 
+/** Makes the folder of the register, before anything is made that must stand in it. Throws GP_DENIED. */
+export function prepareRegister(path = registerPath()): void {
+  try {
+    makeFolder(dirname(path));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new GatepostError("GP_DENIED", `The register of homes, ${path}, cannot be written (${code}).`, {
+      hint: "Set XDG_STATE_HOME to a folder of yours, or mend that one.",
+      cause: error,
+    });
+  }
+}
+
+/** Level by level: Node's own recursive way never returns where a level can be neither made nor found (in /proc). */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
+  if (dirname(folder) !== folder) makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !statSync(folder).isDirectory()) throw error;
+  }
+}
+
 /** One write at the end of the file: calls at the same time lose nothing of each other's, and readers see whole lines.
  *  The newline before it ends a line that a full disk cut short. */
 function append(line: Registered | { removed: string }, path: string): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  prepareRegister(path);
   appendFileSync(path, `\n${JSON.stringify(line)}\n`, { mode: 0o600 });
 }
 

@@ -106,6 +106,16 @@ function requireRun(home: OpenHome, id: RunId): Run {
   return run;
 }
 
+/** Runs all of these once more, or none; see `replayRun`. */
+export const replayRuns = (home: OpenHome, ids: readonly RunId[]): string[] =>
+  write(home.db, () => ids.map((id) => replayRun(home, id)));
+
+/** Gives up all of these, or none. */
+export const giveUpRuns = (home: OpenHome, ids: readonly RunId[]): void =>
+  write(home.db, () => {
+    for (const id of ids) giveUpRun(home, id);
+  });
+
 /** Runs it once more. One that waits or is parked starts now, under its own id; of one that is over, a new run is made
  *  on the same batch. Returns the name of the run that will start. */
 export function replayRun(home: OpenHome, id: RunId): string {
@@ -121,7 +131,7 @@ export function replayRun(home: OpenHome, id: RunId): string {
 }
 
 /** Gives up a run that waits or is parked. */
-export function giveUpRun(home: OpenHome, id: RunId): void {
+function giveUpRun(home: OpenHome, id: RunId): void {
   requireOwner(home.dir);
   write(home.db, () => {
     const run = requireRun(home, id);

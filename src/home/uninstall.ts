@@ -27,11 +27,7 @@ export type Uninstalled = {
  */
 export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boolean): Promise<Uninstalled> {
   requireOwner(home.dir);
-  const { hooksDir, hooksPathScope, bare } = await identifyGit(row.path);
-  const common = hooksPathScope === "global" || hooksPathScope === "system";
-  const keptFor = common && othersAreServed(home, row) ? hooksDir : null;
-  // Under the lock, as init installs.
-  const removed = keptFor === null ? write(home.db, () => removeShims(hooksDir, receiveHooks(bare))) : [];
+  const { removed, keptFor } = await removeFrom(home, row);
   let hooksDeleted = 0;
   const stillServed = write(home.db, () => {
     const others = listRepositories(home.db).filter(({ id }) => id !== row.id).length;
@@ -53,6 +49,16 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
     rmSync(home.dir, { recursive: true, force: true });
   }
   return { removed, keptFor, hooksDeleted, homeRemoved, stillServed };
+}
+
+/** Takes the shims out of the hooks folder; of a repository that was deleted there is none to put in order. */
+async function removeFrom(home: OpenHome, row: RepositoryRow): Promise<Pick<Uninstalled, "removed" | "keptFor">> {
+  if (!existsSync(row.path)) return { removed: [], keptFor: null };
+  const { hooksDir, hooksPathScope, bare } = await identifyGit(row.path);
+  const common = hooksPathScope === "global" || hooksPathScope === "system";
+  if (common && othersAreServed(home, row)) return { removed: [], keptFor: hooksDir };
+  // Under the lock, as init installs.
+  return { removed: write(home.db, () => removeShims(hooksDir, receiveHooks(bare))), keptFor: null };
 }
 
 /** Whether this user has other repositories registered, which a hooks folder of everybody's may serve. */

@@ -1,29 +1,42 @@
 /**
- * The process group of one hook: the leader (the shell we started) and everything it started that did not leave by
- * setsid or setpgid on purpose.
+ * The group of one hook: the leader (the shell we started) and everything it started that did not leave by setsid. Its
+ * unit is the session, for a process group is left without meaning it: `timeout` and `set -m` give each child a group
+ * of its own. A session is left by setsid alone, and who calls that wants to outlive the hook.
  *
  * The danger is to signal a stranger, because the kernel hands numbers out anew. What protects us:
- *   1. While the leader is not reaped its number is taken, so -PID can only mean our group. Node reaps it and calls us
- *      in the same breath.
- *   2. After that the number stays taken as long as any process is in the group or in the session (the kernel frees a
- *      number when its last user in any role is gone). So the group is ours as long as one process that we saw in it
- *      earlier is still in it; those beside it are ours too, and vouch for others later.
+ *   1. While the leader is not reaped its number is taken, so a session of that number can only be ours. Node reaps it
+ *      and calls us in the same breath.
+ *   2. After that the number stays taken as long as any process is in the session (the kernel frees a number when its
+ *      last user in any role is gone). So the session is ours as long as one process that we saw in it earlier is still
+ *      in it; those beside it are ours too, and vouch for others later.
  *   3. If none is left that we saw, but somebody is there: processes that fork and end faster than we look, or a
  *      stranger who got the number. Numbers are handed out in a circle of at least 32,768; at the fastest forking it
  *      does not close within a second. So a look that is at most a second old vouches as well; after a longer gap
- *      (we were stopped, or the machine slept) the group is taken for a stranger's and left alone.
- * Members are looked up in /proc, because a signal 0 also reaches zombies, and an init that does not reap (many
- * containers have one) would keep a group alive for ever.
+ *      (we were stopped, or the machine slept) the session is taken for a stranger's and left alone.
+ *   4. No system call signals a session. So the leader's process group gets the signal first, and then each other one
+ *      in which a look finds a member, which is asked once more right before. A process group lies within one session,
+ *      so whoever it reaches is ours; and it reaches also those forked since the look.
+ * Members are looked up in /proc: nothing else knows a session's orphans. Signal 0 would also reach zombies, and an
+ * init that does not reap (many containers have one) would keep a group alive for ever. A look reads one file for each
+ * process of the machine, so it is taken once when the leader has ended; from then on only the members seen are asked
+ * for until they are gone.
  *
  * If we die here, the group lives on; the attempt's row holds the leader's identity, and whoever repeats the attempt
- * ends what is left of it first. Proved by the tests "E1" and "E2" in test/process/hook-process.test.ts.
+ * ends what is left of it first. Proved by the tests "E1" and "E2" in test/process/hook-process.test.ts and "A1" and
+ * "D3" in group.test.ts.
  */
-import { readdirSync, readFileSync } from "node:fs";
-import { isRunning, type ProcessIdentity, processStatus } from "./identity.ts";
+import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { isRunning, type ProcessIdentity, type ProcessStatus, processStatus } from "./identity.ts";
 import { waitUntil } from "./pace.ts";
 
 /** How long a number cannot come round again; see rule 3. */
 const CIRCLE = 1000;
+
+/** Half of the smallest circle of numbers. */
+const HALF = 16_384;
+
+/** How often a look is repeated that may have missed a process forked meanwhile, and a signal to groups made since. */
+const ROUNDS = 5;
 
 /** How long a process may take to vanish after SIGKILL before it is given up. */
 export const VANISH = 2000;
@@ -46,23 +59,22 @@ export async function endGroup(leader: ProcessIdentity, grace = 5000): Promise<n
 }
 
 /** The hook that was started with these variables, where nobody had the time to note which process it is: the leader
- *  of the group of the oldest process that has them all. Null where none runs. Reads all of /proc. */
+ *  of the session of the oldest process that has them all. Null where none runs. Reads all of /proc. */
 export function findHook(variables: Readonly<Record<string, string>>): ProcessIdentity | null {
   const wanted = Object.entries(variables).map(
     ([name, value]) => `\0${name}=${Buffer.from(value).toString("latin1")}\0`,
   );
-  const found = readdirSync("/proc")
-    .filter((name) => name >= "1" && name <= "9~")
-    .flatMap((name) => {
-      const environment = environmentOf(Number(name));
+  const found = allPids()
+    .flatMap((pid) => {
+      const environment = environmentOf(pid);
       if (!wanted.every((variable) => environment.includes(variable))) return [];
-      return processStatus(Number(name)) ?? [];
+      return processStatus(pid) ?? [];
     })
     .filter(isRunning)
     .sort((a, b) => Number(a.startTime) - Number(b.startTime) || a.pid - b.pid);
   const [oldest] = found;
   if (oldest === undefined) return null;
-  return { pid: oldest.group, startTime: processStatus(oldest.group)?.startTime ?? "" };
+  return { pid: oldest.session, startTime: processStatus(oldest.session)?.startTime ?? "" };
 }
 
 const isOfHook = (pid: number): boolean => environmentOf(pid).includes("\0GATEPOST_RUN=");
@@ -78,29 +90,34 @@ function environmentOf(pid: number): string {
 
 export class ProcessGroup {
   readonly #leader: number;
+  readonly #startedAt: number;
   #reaped = false;
   #known = new Map<number, string>(); // members seen at the last look: pid and start time
   #lookedAt = 0;
+  #seenEmpty = false;
 
-  /** `leader` leads its own session. It is a child of ours that is not yet reaped, or `leaderEnded` is called next. */
-  constructor(leader: number) {
+  /** `leader` leads its own session. It is a child of ours that is not yet reaped, or `leaderEnded` is called next.
+   *  `startedAt`, by performance.now(), is not after its start. */
+  constructor(leader: number, startedAt = Number.NEGATIVE_INFINITY) {
     this.#leader = leader;
+    this.#startedAt = startedAt;
   }
 
   /** To be called in the leader's exit callback, before anything else. From here on rules 2 and 3 hold, and somebody
-   *  has to ask `isEmpty` at least every second until it is true. */
+   *  has to ask `isEmpty` at least every second until it is true. Reads /proc as `count` does. */
   leaderEnded(): void {
     this.#reaped = true;
     this.#lookedAt = performance.now();
-    if (reaches(-this.#leader)) this.count();
+    this.count();
   }
 
   /** True when no process of the group can do anything any more. One system call in the usual case. */
   isEmpty(): boolean {
-    if (!reaches(-this.#leader)) return true;
     if (!this.#reaped) return false;
+    // Nobody comes into a session from outside; only a look that missed somebody is worth another one.
+    if (this.#seenEmpty && !reaches(-this.#leader)) return true;
     for (const pid of this.#known.keys()) {
-      if (!this.#isKnownMember(pid)) continue;
+      if (this.#knownMember(pid) === null) continue;
       this.#lookedAt = performance.now();
       return false;
     }
@@ -109,16 +126,11 @@ export class ProcessGroup {
 
   /** How many running processes are in the group, the leader not counted. Reads all of /proc. */
   count(): number {
-    const found = new Map<number, string>();
-    for (const name of readdirSync("/proc")) {
-      if (name < "1" || name > "9~") continue;
-      const status = processStatus(Number(name));
-      if (status === null || status.group !== this.#leader || status.session !== this.#leader) continue;
-      if (isRunning(status) && (this.#reaped || status.pid !== this.#leader)) found.set(status.pid, status.startTime);
-    }
+    const found = this.#look();
     if (this.#reaped && !this.#isVouchedFor(found)) return 0;
     this.#known = found;
     this.#lookedAt = performance.now();
+    this.#seenEmpty = this.#reaped && found.size === 0;
     return found.size;
   }
 
@@ -130,8 +142,46 @@ export class ProcessGroup {
   /** Sends a signal to all members. Members of another user (setuid programs) do not get it, and none is an error. */
   signal(name: "SIGTERM" | "SIGKILL"): void {
     if (this.#reaped && this.count() === 0) return;
-    send(-this.#leader, name);
-    if (name === "SIGTERM") send(-this.#leader, "SIGCONT"); // a stopped process acts on SIGTERM only when it goes on
+    sendToGroup(this.#leader, name);
+    const reached = new Set([this.#leader]);
+    // A member may make a group between a look and the signal, so we look until there is none that did not get it.
+    for (let round = 0, before = 0; round < ROUNDS && before < reached.size; round++) {
+      before = reached.size;
+      if (this.count() === 0) return;
+      for (const pid of this.members()) {
+        const group = this.#knownMember(pid)?.group ?? 0;
+        if (group <= 1 || reached.has(group)) continue; // kill would take 0 for our own group and -1 for everybody
+        sendToGroup(group, name);
+        reached.add(group);
+      }
+    }
+  }
+
+  /** The running processes of the session. A list of /proc is no moment's truth: a member that ended while we read may
+   *  have left a child that is not in the list. So where one ended and none was found we look again. */
+  #look(): Map<number, string> {
+    const found = new Map<number, string>();
+    for (let round = 0, mayHaveMissed = true; round < ROUNDS && mayHaveMissed && found.size === 0; round++) {
+      mayHaveMissed = false;
+      for (const pid of allPids()) {
+        if (this.#isOlder(pid)) continue;
+        const session = sessionOf(pid);
+        if (session === null) mayHaveMissed = true;
+        if (session !== this.#leader) continue;
+        const status = processStatus(pid);
+        if (status === null || !isRunning(status)) mayHaveMissed = true;
+        if (status === null || status.session !== this.#leader || !isRunning(status)) continue;
+        if (this.#reaped || pid !== this.#leader) found.set(pid, status.startTime);
+      }
+    }
+    return found;
+  }
+
+  /** True for numbers given out before the leader's: a child's comes later in the circle, and in half the time of rule
+   *  3 half the circle is not used up. It spares a short hook most of the reading. */
+  #isOlder(pid: number): boolean {
+    const isYoung = performance.now() - this.#startedAt <= CIRCLE / 2;
+    return isYoung && pid < this.#leader && pid > this.#leader - HALF;
   }
 
   #isVouchedFor(found: Map<number, string>): boolean {
@@ -140,11 +190,32 @@ export class ProcessGroup {
     return false;
   }
 
-  #isKnownMember(pid: number): boolean {
+  #knownMember(pid: number): ProcessStatus | null {
     const status = processStatus(pid);
-    return (
-      status !== null && status.startTime === this.#known.get(pid) && status.group === this.#leader && isRunning(status)
-    );
+    if (status === null || status.startTime !== this.#known.get(pid)) return null;
+    return status.session === this.#leader && isRunning(status) ? status : null;
+  }
+}
+
+const allPids = (): number[] =>
+  readdirSync("/proc")
+    .filter((name) => name >= "1" && name <= "9~")
+    .map(Number);
+
+// The name in brackets has at most 64 bytes (a kernel thread's), the five numbers up to the session at most 60.
+const start = Buffer.alloc(256);
+
+/** The session of a process; null when it ended meanwhile. Half the time of `processStatus`, for it is asked of all. */
+function sessionOf(pid: number): number | null {
+  let file: number | null = null;
+  try {
+    file = openSync(`/proc/${pid}/stat`, "r");
+    const text = start.toString("latin1", 0, readSync(file, start, 0, start.length, 0));
+    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ", 4)[3]);
+  } catch {
+    return null;
+  } finally {
+    if (file !== null) closeSync(file);
   }
 }
 
@@ -154,6 +225,11 @@ function reaches(target: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM"; // there, but another user's
   }
+}
+
+function sendToGroup(group: number, name: "SIGTERM" | "SIGKILL"): void {
+  send(-group, name);
+  if (name === "SIGTERM") send(-group, "SIGCONT"); // a stopped process acts on SIGTERM only when it goes on
 }
 
 function send(target: number, name: NodeJS.Signals): void {

@@ -1,6 +1,6 @@
 /**
- * One attempt of one after-receive hook: a shell in a session and process group of its own, the list on its stdin, what
- * it prints kept in part, and a true account of how it ended.
+ * One attempt of one after-receive hook: a shell in a session of its own, the list on its stdin, what it prints kept
+ * in part, and a true account of how it ended.
  *
  * Three things end at different times, and waiting for the wrong one is how a runner hangs or loses track:
  *   the leader   the shell we started. Its exit code is the hook's.
@@ -187,15 +187,17 @@ function watchForInterruption(attempt: Attempt, feed: StdinFeed | null): Watch {
 async function startHook(attempt: Attempt): Promise<Hook | NotStarted> {
   let pipes: Pipe[] = [];
   let child: ChildProcess;
+  let before: number;
   try {
     pipes = await takePipes(attempt.stdin === null ? 1 : 2);
+    before = performance.now();
     child = await spawnHook(attempt, pipes);
   } catch (error) {
     pipes.forEach(closePipe);
     return attempt.signal?.aborted === true ? { kind: "aborted" } : notStarted(error);
   }
   const pid = child.pid as number;
-  const group = new ProcessGroup(pid);
+  const group = new ProcessGroup(pid, before);
   const ended = new Promise<Exit>((resolve) => {
     child.once("exit", (code, signal) => {
       group.leaderEnded();

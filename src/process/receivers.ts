@@ -3,6 +3,7 @@
  * lies every `update` hook of its other refs, which may take long: until then nobody has told who pushed.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { ancestors } from "./ancestors.ts";
 
 /** True while a `git receive-pack` runs in that git directory, other than one that this process was started by (which
  *  would be waiting for us). Where processes cannot be seen, false. */
@@ -14,7 +15,7 @@ export function isReceiving(gitDir: string): boolean {
     return false;
   }
   const ours = ancestors();
-  return names.some((name) => /^\d+$/.test(name) && !ours.has(name) && receives(name, gitDir));
+  return names.some((name) => /^\d+$/.test(name) && !ours.has(Number(name)) && receives(name, gitDir));
 }
 
 function receives(pid: string, gitDir: string): boolean {
@@ -25,19 +26,4 @@ function receives(pid: string, gitDir: string): boolean {
   } catch {
     return false; // ended meanwhile, or another user's
   }
-}
-
-function ancestors(): Set<string> {
-  const found = new Set<string>();
-  let pid = String(process.ppid);
-  while (pid !== "0" && pid !== "" && !found.has(pid)) {
-    found.add(pid);
-    try {
-      const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-      pid = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? "";
-    } catch {
-      break;
-    }
-  }
-  return found;
 }

@@ -10,7 +10,8 @@
  *
  * SQLite's own error codes never leave this file: see `translate`.
  */
-import { linkSync, readFileSync, rmSync, type Stats, statSync } from "node:fs";
+import { linkSync, readFileSync, rmSync, type Stats, statfsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import SQLite from "better-sqlite3";
 import { GatepostError } from "../core/errors.ts";
 
@@ -128,7 +129,7 @@ export function openDatabase(path: string): Database {
   }
   if (stat === undefined)
     throw new GatepostError("GP_NO_HOME", `There is no database at ${path}.`, {
-      hint: "Register the repository first: gatepost init",
+      hint: `Register the repository: gatepost init. If it is gone for good: gatepost uninstall --home ${dirname(path)}`,
     });
   if (stat.size === 0) throw notOurs(path, "it is empty");
   const sqlite = load(path, { fileMustExist: true, timeout: 5000 });
@@ -152,11 +153,14 @@ export function closeDatabase(db: Database): void {
   if (db.sqlite.open) db.sqlite.close();
 }
 
-/** Whether the file at the database's path is still the one that was opened. SQLite itself would go on writing into a
- *  file that was renamed or deleted, and everything it acknowledged would be lost. */
-export function stillInPlace(db: Database): boolean {
+/** Throws GP_DAMAGED unless the file at the database's path is still the one that was opened. SQLite itself would go on
+ *  writing into a file that was renamed or deleted, and everything it acknowledged would be lost. */
+export function requireInPlace(db: Database): void {
   const stat = statSync(db.path, { throwIfNoEntry: false });
-  return stat !== undefined && `${stat.dev}:${stat.ino}` === db.identity;
+  if (stat !== undefined && `${stat.dev}:${stat.ino}` === db.identity) return;
+  throw new GatepostError("GP_DAMAGED", `The database ${db.path} was moved, replaced or deleted while it was in use.`, {
+    hint: "Nothing was written into the old file since. Put it back, or restore a backup.",
+  });
 }
 
 const notOurs = (path: string, why: string): GatepostError =>
@@ -182,7 +186,7 @@ function translate(error: unknown, path: string): unknown {
     });
   if (/FULL|ENOSPC|EDQUOT|EMFILE|ENFILE|NOMEM/.test(code))
     return new GatepostError("GP_FULL", `There is no room to write ${path} (${message}).`, {
-      hint: "Free some space; what was acknowledged before is safe, and the rest waits in the spool.",
+      hint: FULL,
       cause: error,
     });
   if (/READONLY|CANTOPEN|PERM|AUTH|EACCES|EPERM|EROFS/.test(code))
@@ -194,6 +198,11 @@ function translate(error: unknown, path: string): unknown {
         cause: error,
       },
     );
+  if (/IOERR/.test(code) && isFull(path))
+    return new GatepostError("GP_FULL", `There is no room to write ${path} (${message}).`, {
+      hint: FULL,
+      cause: error,
+    });
   if (/IOERR/.test(code))
     return new GatepostError("GP_DAMAGED", `Reading or writing ${path} failed (${message}).`, {
       hint: "Look at the disk (dmesg); what was acknowledged before is safe.",
@@ -201,6 +210,17 @@ function translate(error: unknown, path: string): unknown {
     });
   if (code === "ERR_DLOPEN_FAILED" || /bindings file|better_sqlite3\.node/.test(message)) return nativeMissing(error);
   return error;
+}
+
+const FULL = "Free some space; what was acknowledged before is safe, and the rest waits in the spool.";
+
+/** SQLite tells a full disk from a sick one only when it writes the database itself, not its shared memory. */
+function isFull(path: string): boolean {
+  try {
+    return statfsSync(dirname(path)).bavail === 0;
+  } catch {
+    return false;
+  }
 }
 
 const nativeMissing = (cause: unknown): GatepostError =>

@@ -8,7 +8,7 @@
  */
 import { GatepostError } from "../core/errors.ts";
 import type { Instant, Millis } from "../core/units.ts";
-import { change, type Database, one, write } from "./database.ts";
+import { change, type Database, one, requireInPlace, write } from "./database.ts";
 
 /** One process, named so that no other can be mistaken for it. */
 export type Holder = { holder: string; bootId: string; pid: number; startTime: string };
@@ -76,6 +76,8 @@ export function writeAsHolder<T>(db: Database, token: number, work: () => T): T 
   return write(db, () => {
     if (readLease(db).token !== token)
       throw new GatepostError("GP_LEASE_LOST", "Another backoffice has taken over this home; this one stops.");
-    return work();
+    const result = work();
+    requireInPlace(db); // before the commit: whatever follows from this write must not follow from one into a lost file
+    return result;
   });
 }

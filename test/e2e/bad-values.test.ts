@@ -66,7 +66,7 @@ wrongCalls(world, "wrong values", app, [
   [
     "hook edit one --timeout 0",
     2,
-    'gatepost: --timeout takes seconds above 0, not "0".\nSuch as --timeout 30. No limit of the hook\'s own: --unset timeout\n',
+    'gatepost: --timeout takes seconds above 0, not "0".\nSuch as --timeout 30 or 10m. Without it, the setting timeout holds (gatepost settings timeout).\n',
   ],
   [
     "hook edit one --retries -1",

@@ -141,7 +141,9 @@ test("a hook that kills its backoffice each time is parked in the end, with that
   const pass = () => world.gatepost(["backoffice", r.path]).code;
   for (let n = 1; n <= 10; n++) expect(pass(), `pass ${n}`).toBeNull();
   expect(pass(), "the eleventh has nothing left that could kill it").toBe(0);
-  expect(r.runs()).toMatchObject([{ state: "parked", reason: "its backoffice died 10 times while it ran", attempts: 10 }]);
+  expect(r.runs()).toMatchObject([
+    { state: "parked", reason: "its backoffice died 10 times while it ran", attempts: 10 },
+  ]);
 });
 
 test("two daemons on one home run nothing twice", async () => {

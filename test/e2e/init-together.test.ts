@@ -34,7 +34,7 @@ describe("eight calls at the same time", () => {
     expect(outcomes.map(({ code }) => code)).toEqual(eight.map(() => 0));
     const home = join(app, "gatepost");
     const said = outcomes.map(({ stdout }) => stdout);
-    expect(said.filter((text) => text.startsWith("app.git: registered (git, bare, 1 refs)"))).toHaveLength(1);
+    expect(said.filter((text) => text.startsWith("app.git: registered (git, bare, 1 ref)"))).toHaveLength(1);
     expect(rows(home, "SELECT name, path FROM repository")).toEqual([{ name: "app.git", path: app }]);
     expect(rows(home, "SELECT CAST(name AS TEXT) AS name FROM ref")).toEqual([{ name: "refs/heads/main" }]);
     expect(registered()).toEqual([home]);

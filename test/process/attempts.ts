@@ -23,14 +23,14 @@ export function attempt(command: string, rest: Partial<Attempt> = {}): Attempt {
   };
 }
 
-/** Running processes (no zombies) of a process group. */
-export function runningIn(group: number): number[] {
+/** Running processes (no zombies) of the session of a hook. */
+export function runningIn(session: number): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
     .filter((pid) => {
       const fields = statFields(pid);
-      return fields !== null && Number(fields[2]) === group && fields[0] !== "Z" && fields[0] !== "X";
+      return fields !== null && Number(fields[3]) === session && fields[0] !== "Z" && fields[0] !== "X";
     });
 }
 

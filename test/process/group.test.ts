@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { expect, test } from "vitest";
-import { endGroup } from "../../src/process/group.ts";
+import { endGroup, findHook } from "../../src/process/group.ts";
 import { type ProcessIdentity, processIdentity } from "../../src/process/identity.ts";
 import { runningIn, until } from "./attempts.ts";
 
@@ -34,6 +34,23 @@ test("A1 a group without its leader is ended when its environment says that it i
   await until(() => processIdentity(leader.pid) === null);
   expect(await endGroup(leader)).toBe(1);
   expect(runningIn(leader.pid)).toEqual([]);
+});
+
+test("E2: a child with a process group of its own is ended when its leader is gone", async () => {
+  const leader = await abandoned("timeout 99 sh -c 'echo up; exec sleep 98' & :", hook);
+  await until(() => processIdentity(leader.pid) === null);
+  expect(() => process.kill(-leader.pid, 0)).toThrow("ESRCH");
+  expect(await endGroup(leader)).toBe(2);
+  expect(runningIn(leader.pid)).toEqual([]);
+});
+
+test("E2: a hook whose leader is gone is found by a child with a process group of its own", async () => {
+  const variables = { GATEPOST_RUN: `a-${process.pid}` };
+  const leader = await abandoned("timeout 99 sh -c 'echo up; exec sleep 98' & :", { ...hook, ...variables });
+  await until(() => processIdentity(leader.pid) === null);
+  const found = findHook(variables);
+  expect(found?.pid).toBe(leader.pid);
+  expect(await endGroup(leader)).toBe(2);
 });
 
 test("D3 a group that is not known to be a hook's is left alone", async () => {

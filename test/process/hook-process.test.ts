@@ -240,6 +240,36 @@ describe("E2 a hook whose children outlive it", () => {
     expect(outcome.tookMs).toBeLessThan(5000);
   });
 
+  test("E2: the timeout ends a child that has a process group of its own", async () => {
+    const outcome = await run("timeout 47 sleep 46 & echo $!; wait", { timeout: ms(300), grace: ms(5000) });
+    expect(outcome).toMatchObject({ end: { kind: "timeout" }, survivors: 0, remaining: 0 });
+    expect(isRunning(Number(printed(outcome)))).toBe(false);
+    expect(outcome.tookMs).toBeLessThan(5000);
+  });
+
+  test("E2: a child with a process group of its own is ended after the drain and counted", async () => {
+    const outcome = await run(`${fixture("regroups")} ${join(folder, "regrouped")}`, { drain: ms(50) });
+    expect(outcome).toMatchObject({ end: { kind: "exit", code: 0 }, survivors: 2, remaining: 0 });
+    const [child, , , , group, session] = printed(outcome).split(" ").map(Number);
+    expect(group).not.toBe(session);
+    expect(session).toBe(groups.at(-1));
+    expect(isRunning(Number(child))).toBe(false);
+  });
+
+  test("E2: SIGKILL ends what ignores SIGTERM in process groups of its own, and what it forks meanwhile", async () => {
+    const forks = "trap '' TERM; while :; do timeout 9 sleep 0.01 & timeout 9 sleep 0.01; done";
+    const outcome = await run(`timeout 99 sh -c "${forks}" & ${forks}`, { timeout: ms(200), grace: ms(50) });
+    expect(outcome).toMatchObject({ end: { kind: "timeout" }, remaining: 0 });
+  });
+
+  test("E2: a child that left by setsid is left alone", async () => {
+    const file = join(folder, "left");
+    const command = `setsid sh -c 'echo $$ >${file}; exec sleep 99' >/dev/null 2>&1 &`;
+    const outcome = await run(`${command} until [ -s ${file} ]; do :; done`, { drain: ms(50) });
+    expect(killNoted(file)).toBe(true);
+    expect(outcome).toMatchObject({ end: { kind: "exit", code: 0 }, survivors: 0, remaining: 0 });
+  });
+
   test("E2 children that hold no pipe are ended all the same, by SIGKILL if need be", async () => {
     const command = "(trap '' TERM; echo >up; while :; do sleep 1000; done) >/dev/null 2>&1 &";
     const outcome = await run(`cd ${folder}; mkfifo up; ${command} read -r line <up`, { drain: ms(50) });

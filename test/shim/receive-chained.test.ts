@@ -110,6 +110,14 @@ describe.each(shells)("the receive shim in %s", (...shell) => {
       expect(onlyEntry(home).updates).toHaveLength(2);
     });
 
+    test("runs it as post-checkout of files too, with no entry", () => {
+      const { dir, home } = make(["post-checkout"]);
+      chain(dir, '#!/bin/sh\necho "$3"\ncat\nexit 9\n', "post-checkout");
+      const argv = [...shell, "hooks/post-checkout", "a", "a", "0"];
+      expect(run(argv, { cwd: dir, env, input: lines(2) })).toEqual({ code: 9, stdout: `0\n${lines(2)}`, stderr: "" });
+      expect(entries(home)).toEqual([]);
+    });
+
     test.each(["post-rewrite", "post-checkout"])("as %s passes stdin, arguments and exit code on", (hook) => {
       const { dir, home } = make([hook]);
       chain(dir, '#!/bin/sh\necho "$#$2"\ncat\nexit 9\n', hook);
@@ -188,29 +196,6 @@ while [ ! -e "$home/go" ]; do sleep 0.05; done
       expect(call(dir, lines(1))).toEqual(quiet);
       await appears(join(home, "pid"));
       await finish(home);
-    });
-
-    const uptime = () => Math.floor(Number(fs.readFileSync("/proc/uptime", "utf8").split(" ")[0]));
-    test.each<[string, () => string]>([
-      ["half a minute ago", () => `${uptime() - 32}\n`],
-      ["before the machine was started anew", () => `${uptime() + 1000}\n`],
-      ["at a time that cannot be read", () => "08x\n"],
-      ["at a time too large for any shell", () => "99999999999999999999999999\n"],
-    ])("starts one if the last was started %s", async (_, text) => {
-      const { dir, home } = idle();
-      fs.writeFileSync(join(home, "starting"), text());
-      expect(call(dir, lines(1))).toEqual(quiet);
-      await appears(join(home, "pid"));
-      expect(uptime() - Number(fs.readFileSync(join(home, "starting"), "utf8"))).toBeLessThan(20);
-      await finish(home);
-    });
-
-    test("starts none if one was started a moment ago", () => {
-      const { dir, home } = idle();
-      const text = `${uptime() - 5}\n`;
-      fs.writeFileSync(join(home, "starting"), text);
-      expect(call(dir, lines(1))).toEqual(quiet);
-      expect(fs.readFileSync(join(home, "starting"), "utf8")).toBe(text);
     });
 
     test("starts none where that was switched off", () => {

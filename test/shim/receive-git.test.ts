@@ -228,6 +228,16 @@ describe("work", () => {
     does(["merge", "-q", "side"], "post-merge");
   });
 
+  test("is not noted where files are checked out, for that moves no ref", () => {
+    const { work, home } = workTree();
+    writeProgram(join(home, "../hooks/gatepost/chained/post-checkout"), `#!/bin/sh\necho "$3" >>'${home}/flags'\n`);
+    fs.writeFileSync(join(work, "file"), "one\n");
+    git(work, ["add", "file"]);
+    git(work, ["checkout", "--", "file"]);
+    expect(fs.readFileSync(join(home, "flags"), "utf8")).toBe("0\n");
+    expect(hooksOf(home)).toEqual([]);
+  });
+
   test("from a folder inside the work tree, with a relative hooks path, is noted and chained", () => {
     const { work, gitDir, home } = workTree();
     fs.renameSync(join(gitDir, "hooks"), join(work, "my hooks"));

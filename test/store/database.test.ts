@@ -11,8 +11,8 @@ import {
   createDatabase,
   type Database,
   openDatabase,
+  requireInPlace,
   SCHEMA_VERSION,
-  stillInPlace,
   write,
 } from "../../src/store/database.ts";
 import { putSetting, readSetting } from "../../src/store/setting.ts";
@@ -167,10 +167,10 @@ describe("a write", () => {
 
   it("can tell that the file it goes to is not the one at the path any more", () => {
     const db = freshDatabase();
-    expect(stillInPlace(db)).toBe(true);
+    requireInPlace(db);
     fs.renameSync(db.path, `${db.path}.moved`);
-    expect(stillInPlace(db)).toBe(false);
+    expect(thrown(() => requireInPlace(db))).toMatchObject({ code: "GP_DAMAGED" });
     fs.writeFileSync(db.path, "");
-    expect(stillInPlace(db)).toBe(false);
+    expect(thrown(() => requireInPlace(db))).toMatchObject({ code: "GP_DAMAGED" });
   });
 });

@@ -2,8 +2,16 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
-import { DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, parseSequence, type Scope } from "../../core/hook.ts";
-import type { Millis } from "../../core/units.ts";
+import {
+  DEFAULT_SEQUENCE,
+  type Hook,
+  type HookSpec,
+  matchesPattern,
+  NO_OPTIONS,
+  parseSequence,
+  type Scope,
+} from "../../core/hook.ts";
+import { type Millis, parseDuration } from "../../core/units.ts";
 import { printJson, say } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 import { requireCount } from "../words.ts";
@@ -108,11 +116,12 @@ function options(given: Options): Partial<HookSpec> {
   };
 }
 
+/** Seconds, or a length with its unit: 30, 0.5, 90s, 10m. */
 function seconds(text: string): Millis {
-  const value = /^\d{1,9}(\.\d{1,3})?$/.test(text) ? Math.round(Number(text) * 1000) : 0;
+  const value = /^\d{1,9}\.\d{1,3}$/.test(text) ? Math.round(Number(text) * 1000) : (parseDuration(text) ?? 0);
   if (value > 0) return value as Millis;
   throw new GatepostError("GP_USAGE", `--timeout takes seconds above 0, not "${text}".`, {
-    hint: "Such as --timeout 30. No limit of the hook's own: --unset timeout",
+    hint: "Such as --timeout 30 or 10m. Without it, the setting timeout holds (gatepost settings timeout).",
   });
 }
 
@@ -266,8 +275,18 @@ async function done(opened: Opened, hooks: readonly Hook[], verb: string, json?:
   if (json) printJson({ hooks: hooks.map((hook) => ({ id: hook.id, ...hookToJson(opened.home, hook) })) });
   for (const hook of hooks) {
     say(`hook ${label(hook)} ${verb}: ${hook.type}, sequence ${hook.sequence}`);
+    if (hook.scope.scope === "pattern") say(await coverage(opened, hook.scope.pattern));
     if (findType(hook.type)?.ready === false)
       say(`Mind: this version keeps ${hook.type} hooks but does not run them yet. Nothing is checked by this one.`);
   }
   ringDaemon(opened.home);
+}
+
+/** How many repositories a pattern covers today; one that covers none is most likely not what was meant. */
+async function coverage({ home }: Opened, pattern: string): Promise<string> {
+  const { registeredRepositories } = await import("../../home/repositories.ts");
+  const names = registeredRepositories(home).map(({ name }) => name);
+  const covered = names.filter((name) => matchesPattern(pattern, name)).length;
+  const mind = covered === 0 ? ' In a pattern only "*" is special; it stands for anything.' : "";
+  return `It covers ${covered} of ${names.length} repositories now.${mind}`;
 }

@@ -45,6 +45,7 @@ async function test(word: string, given: Options): Promise<void> {
     });
     if (trying.standIn) say("Nothing was received yet; showing the newest commit of HEAD as if it had just arrived.");
     if (given.dryRun) {
+      if (given.json) return printJson({ command: trying.readable, input: await text(trying.lines()) });
       print(plain(trying.readable));
       for await (const chunk of trying.lines()) printRaw(process.stdout.isTTY ? shownLines(chunk) : chunk);
       return;
@@ -63,6 +64,12 @@ async function test(word: string, given: Options): Promise<void> {
 
 function receipt(text: string | undefined, option: string): ReceiptId | null {
   return text === undefined ? null : (requireCount(text, option) as ReceiptId);
+}
+
+async function text(chunks: AsyncIterable<Buffer>): Promise<string> {
+  const all: Buffer[] = [];
+  for await (const chunk of chunks) all.push(chunk);
+  return Buffer.concat(all).toString("utf8");
 }
 
 const shownLines = (chunk: Buffer): string => chunk.toString("utf8").split("\n").map(plain).join("\n");

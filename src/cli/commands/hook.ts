@@ -12,7 +12,7 @@ export function registerHook(program: Command): void {
       "after",
       `
 In commands, %F is the gatepost program, %R the repository, %A the auxiliary file, each as one safe word; %% is a
-percent sign. Sub-commands may be shortened: gatepost hook l`,
+percent sign. Sub-commands may be shortened, Fossil's own first: a add, e edit, d delete, l list, s status, t test.`,
     );
   registerHookEdit(hook);
   registerHookShow(hook);

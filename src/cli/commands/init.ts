@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import type { Registration } from "../../home/init.ts";
 import { print, printJson, report, say } from "../output.ts";
-import { commandWord } from "../words.ts";
+import { commandWord, counted } from "../words.ts";
 
 type Options = { home?: string; json?: boolean };
 
@@ -56,17 +56,18 @@ const toJson = ({ repository, home, how, known, bare, shared, refs, chained, noS
 const said: Record<Registration["how"], string> = {
   there: "",
   made: "",
-  moved: " The home was moved here and goes on.",
-  copied: " This is a copy: it has the hooks of the original, and a history of its own.",
-  restored: " The home was restored: run ids start a new series.",
+  moved: "The home was moved here and goes on.",
+  copied: "This is a copy: it has the hooks of the original, and a history of its own.",
+  restored: "The home was restored: run ids start a new series.",
 };
 
 function describe(done: Registration): void {
   const { repository, bare, shared, refs, known, home, how, chained, noShim } = done;
   const what = known ? "already registered, now in order" : "registered";
-  const facts = [repository.kind, bare ? "bare" : "work tree", `${refs.toLocaleString("en")} refs`];
+  const facts = [repository.kind, bare ? "bare" : "work tree", counted(refs, "ref")];
   if (shared) facts.push("shared: others may push");
-  print(`${repository.name}: ${what} (${facts.join(", ")}), home ${home}${said[how]}`);
+  print(`${repository.name}: ${what} (${facts.join(", ")}), home ${home}`);
+  if (said[how] !== "") print(said[how]);
   if (chained.length > 0) print(`Existing hooks keep running: ${chained.join(" ")}.`);
   if (noShim !== null)
     print(`No shim was put in place: ${noShim}. What arrives is found by looking at the refs, a little later.`);

@@ -3,6 +3,7 @@ import { displayText } from "../../core/bytes.ts";
 import { formatDuration } from "../../core/units.ts";
 import type { RunDetail, RunLine } from "../../home/runs.ts";
 import { paint, plain, plainLines, print, printJson } from "../output.ts";
+import { counted } from "../words.ts";
 
 /** A run in the JSON of `runs --json`; times are ISO 8601, lengths milliseconds. */
 export const runToJson = ({ run, name, repository, what, took }: RunLine) => ({
@@ -54,11 +55,12 @@ const detailToJson = (detail: RunDetail) => ({
 function lines(detail: RunDetail): string[] {
   const { run, name, repository, batch } = detail;
   const hook = run.hookName === null ? String(run.hook) : `${run.hook} (${run.hookName})`;
-  const left = batch !== null && batch.leftOut > 0 ? `; ${batch.leftOut} receipts older than the window left out` : "";
+  const left =
+    batch !== null && batch.leftOut > 0 ? `; ${counted(batch.leftOut, "receipt")} older than the window left out` : "";
   const of =
     batch === null
       ? "a batch that was pruned"
-      : `batch ${batch.id} (receipts ${batch.base + 1} to ${batch.upto}${left})`;
+      : `batch ${batch.id} (${counted(batch.receipts, "receipt")}, up to ${batch.upto}${left})`;
   const out = [`run ${name}: hook ${hook} ${run.type} on ${plain(repository)}, ${of}`];
   for (const receipt of detail.receipts.slice(0, 20)) out.push(...receiptLines(receipt));
   if (detail.receipts.length > 20) out.push(`… and ${detail.receipts.length - 20} more receipts`);
@@ -68,7 +70,7 @@ function lines(detail: RunDetail): string[] {
 }
 
 function receiptLines(receipt: RunDetail["receipts"][number]): string[] {
-  const verb = { push: "pushed", work: "made", reconciled: "found without a receipt of its own" }[receipt.source];
+  const verb = { push: "pushed", work: "made", reconciled: "found by looking at the refs" }[receipt.source];
   const by = receipt.user === null ? "" : ` by ${displayText(receipt.user)}`;
   const claims = receipt.claimedUser === null ? "" : ` (who says to be ${displayText(receipt.claimedUser)})`;
   const from = receipt.address === null ? "" : ` from ${displayText(receipt.address)}`;

@@ -107,7 +107,13 @@ async function list(given: Options): Promise<void> {
 }
 
 /** What an administrator should know who wonders why there is nothing newer. */
-async function hint({ home }: Opened): Promise<void> {
+async function hint({ home, repository }: Opened): Promise<void> {
+  const { embargoOf } = await import("../../home/embargo.ts");
+  const until = repository === null ? null : embargoOf(home, repository, Date.now());
+  if (until !== null)
+    say(
+      `What was received last waits for more to come, until ${new Date(until).toISOString().slice(11, 19)} UTC at the latest.`,
+    );
   const { impediment } = await import("../../home/runs.ts");
   const sentence = impediment(home);
   if (sentence !== null) say(sentence);
@@ -153,16 +159,14 @@ async function show(word: string, given: Options): Promise<void> {
 
 async function eachRun(words: string[], given: Options, how: "replay" | "drop"): Promise<void> {
   await withHome(given, async ({ home }) => {
-    const { giveUpRun, replayRun } = await import("../../home/runs.ts");
+    const { giveUpRuns, replayRuns } = await import("../../home/runs.ts");
     const { ringDaemon } = await import("../../home/ring.ts");
     const ids = words.map(requireRunId);
     if (ids.length === 0) throw new GatepostError("GP_USAGE", "Which run?");
-    for (const id of ids) {
-      if (how === "drop") {
-        giveUpRun(home, id);
-        say(`run ${id} given up`);
-      } else say(`run ${replayRun(home, id)} will start`);
-    }
+    if (how === "drop") {
+      giveUpRuns(home, ids);
+      say(`given up: ${words.join(" ")}`);
+    } else for (const name of replayRuns(home, ids)) say(`run ${name} will start`);
     if (how === "replay" && !ringDaemon(home))
       say(`No backoffice is running; start one: gatepost backoffice --home ${home.dir}`);
   });

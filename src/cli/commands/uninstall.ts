@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import { print, say } from "../output.ts";
 import { addWhere, type Where, withHome } from "../where.ts";
+import { counted } from "../words.ts";
 
 export function registerUninstall(program: Command): void {
   addWhere(
@@ -30,7 +31,11 @@ export function registerUninstall(program: Command): void {
           `${repository.name}: ${removed.length === 0 ? "no shims were there" : `taken out: ${removed.join(" ")}`}`,
         );
         if (keptFor !== null) print(`The shims in ${keptFor} stay: other registered repositories use that folder.`);
-        if (hooksDeleted > 0) print(`Deleted with it: ${hooksDeleted} hooks that were for this repository alone.`);
+        if (hooksDeleted > 0) print(`Deleted with it: ${counted(hooksDeleted, "hook")} for this repository alone.`);
+        if (given.purge && stillServed > 0)
+          say(
+            `The home ${home.dir} is kept: it still serves ${stillServed} ${stillServed === 1 ? "repository" : "repositories"}.`,
+          );
         if (homeRemoved) print(`The home ${home.dir} was deleted.`);
         else if (stillServed === 0)
           say(`Its hooks and history are kept in ${home.dir}; gatepost init brings them back.`);

@@ -2,8 +2,9 @@
 # gatepost shim 1
 #
 # Tells Gatepost that something arrived in this repository: as post-receive it writes down which refs a push moved,
-# as post-commit, post-merge, post-rewrite or post-checkout only that work was done here, and by whom. The same file
-# stands under each of these names. The second line is how the installer knows its own file; do not change it.
+# as post-commit, post-merge, post-rewrite or post-checkout only that work was done here, and by whom; of a checkout of
+# mere files nothing, for that moves no ref. The same file stands under each of these names. The second line is how the
+# installer knows its own file; do not change it.
 #
 # Rules
 #   1. It never makes a push or a commit fail, and is silent unless something is wrong: then one line on stderr. What
@@ -35,8 +36,10 @@
 # If this process dies before the last line is written, the entry is incomplete and the drain sets it aside; if it
 # dies before that, there is no entry. Both are found by comparing refs. The entry comes first and the look at
 # daemon.pid second: a backoffice gives daemon.pid up first and looks at the spool last, so one of the two sees it.
+# <home>/starting, "TIME PID", keeps a burst of pushes from starting one each. It names the shim, then the backoffice;
+# if that dies before it is up, the next push starts another. Two may still start at once: the lease sorts that out.
 #
-# Proven by test/shim/receive.test.ts, in dash, bash and busybox.
+# Proven by test/shim/receive*.test.ts, in dash, bash and busybox.
 
 gp_newline='
 '
@@ -196,37 +199,41 @@ write_entry() {
   fi
 }
 
-# Is a backoffice alive? By process id and start time, since ids are used again; a zombie is not alive.
-is_alive() {
-  gp_pid=
-  { IFS=' ' read -r gp_pid gp_start gp_line <"$gp_home/daemon.pid"; } 2>/dev/null
+# Is process gp_pid alive? A zombie is not. Makes gp_since its start time, or gp_start where that cannot be known.
+is_process() {
   case $gp_pid in
   '' | *[!0-9]*) return 1 ;;
   esac
-  if [ ! -e /proc/self/stat ]; then
-    kill -0 "$gp_pid" 2>/dev/null
-    return
-  fi
+  gp_since=$gp_start
+  [ -e /proc/self/stat ] || { kill -0 "$gp_pid" 2>/dev/null; return; }
   gp_line=
   { IFS= read -r gp_line <"/proc/$gp_pid/stat"; } 2>/dev/null || return
   # The program's name, in parentheses, may hold spaces and parentheses. The state, field 3, comes first after it.
   set -- ${gp_line##*") "}
-  [ "$1" != Z ] && [ "${20-}" = "$gp_start" ]
+  gp_since=${20-}
+  [ "$1" != Z ]
 }
 
-# Was a backoffice started within the last 30 seconds? If not, says that one is now. A time that is still to come was
-# written before the machine was started anew.
+# Is a backoffice alive? By process id and start time, since ids are used again.
+is_alive() {
+  gp_pid=
+  { IFS=' ' read -r gp_pid gp_start gp_line <"$gp_home/daemon.pid"; } 2>/dev/null
+  is_process && [ "$gp_since" = "$gp_start" ]
+}
+
+# Is a backoffice starting, since 30 seconds at most? If not, says that this process starts one. A time to come is from
+# before the machine was started anew; an id used again misleads for 30 seconds. Line 1 counts: <> empties nothing.
 is_starting() {
   look_at_clock
-  gp_last=
-  { IFS= read -r gp_last <"$gp_home/starting"; } 2>/dev/null
+  gp_last= gp_pid=
+  { IFS=' ' read -r gp_last gp_pid gp_line <"$gp_home/starting"; } 2>/dev/null
   case $gp_last in
   '' | *[!0-9]* | ????????????????*) ;;
   *)
-    if [ "$gp_last" -le "$gp_now" ] && [ "$gp_last" -ge "$((gp_now - 30))" ]; then return; fi
+    [ "$gp_last" -gt "$gp_now" ] || [ "$gp_last" -lt "$((gp_now - 30))" ] || ! is_process || return 0
     ;;
   esac
-  ! { printf '%s\n' "$gp_now" >|"$gp_home/starting"; } 2>/dev/null
+  ! { printf '%s\n' "$gp_now $$" 1<>"$gp_home/starting"; } 2>/dev/null
 }
 
 # Sets gp_umask to the umask this process was given, which is the one git has: hooks may write files for others, and
@@ -272,18 +279,21 @@ wake() {
   elif ! is_starting; then
     take_umask
     { become_backoffice & } </dev/null >/dev/null 2>&1
+    { printf '%s\n' "$gp_now $!" 1<>"$gp_home/starting"; } 2>/dev/null # its id stays, through setsid too
   fi
 }
 
 record() {
+  [ -n "$gp_kind" ] || return 0
   set -f -C
   find_home || return
   write_entry || say "no entry could be written to the spool; nothing is lost, the backoffice will find the change"
   wake
 }
 
-case $gp_hook in
-post-receive) gp_kind=push ;;
+case $gp_hook:${3-} in
+post-receive:*) gp_kind=push ;;
+post-checkout:0) gp_kind= ;; # of files
 *) gp_kind=work ;;
 esac
 gp_chained=gatepost/chained/$gp_hook
@@ -296,7 +306,7 @@ if [ ! -f "$gp_chained" ] || [ ! -x "$gp_chained" ]; then
   record
   exit 0
 fi
-if [ "$gp_kind" = work ]; then
+if [ "$gp_kind" != push ]; then
   (record) </dev/null
   exec "$gp_chained" "$@"
 fi
