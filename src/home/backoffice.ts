@@ -13,7 +13,7 @@ import { hasWork } from "../backoffice/idle.ts";
 import { nothingDone, type Passed, pass } from "../backoffice/pass.ts";
 import { announce, withdraw } from "../backoffice/presence.ts";
 import { onSchedule } from "../backoffice/schedule.ts";
-import { GatepostError } from "../core/errors.ts";
+import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import type { Millis } from "../core/units.ts";
 import { ancestors } from "../process/ancestors.ts";
@@ -132,10 +132,11 @@ function servable({ homes, log }: BackofficeOptions): string[] {
     try {
       closeHome(openToRun(dir));
       return true;
-    } catch (error) {
-      if (!(error instanceof GatepostError)) throw error;
+    } catch (raw) {
+      const error = fromSystem(raw);
+      if (!(error instanceof GatepostError || isSystemError(error))) throw error;
       failures.push(error);
-      if (homes.length > 1) log("error", `${error.message} ${error.hint ?? ""}`);
+      if (homes.length > 1) log("error", `${error.message} ${(error instanceof GatepostError && error.hint) || ""}`);
       return false;
     }
   });

@@ -1,5 +1,5 @@
 /** Opening a home: its database, its place, and whether it is still the home that was registered. */
-import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,7 +32,7 @@ export const homeId = (home: OpenHome): string => readSetting(home.db, "home.id"
 export function displaced(home: OpenHome): string | null {
   const recorded = readSetting(home.db, "home.path");
   if (recorded !== home.dir) return `it was made at ${recorded ?? "an unknown place"}`;
-  const inode = String(statSync(home.dir).ino);
+  const inode = String(statSync(home.dir, { throwIfNoEntry: false })?.ino ?? "gone");
   return readSetting(home.db, "home.inode") === inode ? null : "another folder stands in its place";
 }
 
@@ -73,7 +73,8 @@ export function refreshProgram(home: { layout: Layout }): void {
   try {
     if (readFileSync(file, "utf8") === text) return;
   } catch {}
-  mkdirSync(dirname(file), { recursive: true });
+  // Only the folder itself: a home that has just been moved away must not be begun anew.
+  if (!existsSync(dirname(file))) mkdirSync(dirname(file));
   const temporary = `${file}.${process.pid}.new`;
   writeFileSync(temporary, text, { mode: 0o755 });
   chmodSync(temporary, 0o755); // whatever the umask

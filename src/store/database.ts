@@ -127,10 +127,7 @@ export function openDatabase(path: string): Database {
   } catch (error) {
     throw translate(error, path); // a folder on the way that this user may not enter
   }
-  if (stat === undefined)
-    throw new GatepostError("GP_NO_HOME", `There is no database at ${path}.`, {
-      hint: `Register the repository: gatepost init. If it is gone for good: gatepost uninstall --home ${dirname(path)}`,
-    });
+  if (stat === undefined) throw noDatabase(path);
   if (stat.size === 0) throw notOurs(path, "it is empty");
   const sqlite = load(path, { fileMustExist: true, timeout: 5000 });
   try {
@@ -163,6 +160,11 @@ export function requireInPlace(db: Database): void {
   });
 }
 
+const noDatabase = (path: string): GatepostError =>
+  new GatepostError("GP_NO_HOME", `There is no database at ${path}.`, {
+    hint: `Register the repository: gatepost init. If it is gone for good: gatepost uninstall --home ${dirname(path)}`,
+  });
+
 const notOurs = (path: string, why: string): GatepostError =>
   new GatepostError("GP_DAMAGED", `${path} is not a Gatepost database: ${why}. Nothing was changed.`, {
     hint: "Move it away and restore a backup, or register the repository anew: gatepost init",
@@ -173,6 +175,7 @@ function translate(error: unknown, path: string): unknown {
   if (error instanceof GatepostError) return error;
   const code = String((error as { code?: unknown }).code ?? "");
   const message = (error as Error).message;
+  if (error instanceof TypeError && /directory does not exist/.test(message)) return noDatabase(path); // gone just now
   if (/NOTADB/.test(code)) return notOurs(path, "it is no SQLite file");
   if (/CORRUPT/.test(code))
     return new GatepostError("GP_DAMAGED", `The database ${path} is damaged (${message}). Nothing was changed.`, {
