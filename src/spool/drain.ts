@@ -21,7 +21,7 @@ import {
 import { join } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { MINUTE, SECOND } from "../core/units.ts";
-import { type Entry, parseEntry } from "./entry.ts";
+import { ENTRY_NAME, type Entry, parseEntry } from "./entry.ts";
 
 /** Larger than a push of 400,000 refs; whoever needs more finds the rest reconciled. */
 const MAX_ENTRY_BYTES = 64 * 1024 * 1024;
@@ -39,12 +39,10 @@ export type SpoolView = {
   unusable: Unusable[];
 };
 
-const isEntryName = (name: string): boolean => /^[A-Za-z0-9][A-Za-z0-9.-]*\.entry$/.test(name);
-
 /** Names of the entries in a spool, whole or not; empty when there is no spool. */
 export function entryNames(spool: string): string[] {
   try {
-    return readdirSync(spool).filter(isEntryName);
+    return readdirSync(spool).filter((name) => ENTRY_NAME.test(name));
   } catch {
     return [];
   }

@@ -115,7 +115,3 @@ export const addAudit = change<AuditRow>(
   `INSERT INTO hook_audit (at, uid, user, action, hook, old, new)
    VALUES (:at, :uid, :user, :action, :hook, :old, :new)`,
 );
-const auditRows = all<AuditRow & { id: number }>(
-  "SELECT id, at, uid, user, action, hook, old, new FROM hook_audit ORDER BY id",
-);
-export const listAudit = (db: Database): (AuditRow & { id: number })[] => auditRows(db, {});

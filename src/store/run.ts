@@ -143,7 +143,3 @@ export const timesLost = (db: Database, run: RunId): number => lostCount(db, { r
 
 /** Attempts that an earlier holder left open. */
 export const lostAttempts = (db: Database, token: number) => openAttempts(db, { token });
-
-const due = one<{ at: Instant | null }>("SELECT min(due_at) AS at FROM run WHERE state = 'waiting'");
-/** When the next waiting run may start. */
-export const nextDue = (db: Database): Instant | null => due(db, {})?.at ?? null;

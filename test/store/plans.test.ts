@@ -36,7 +36,6 @@ const whole: readonly [RegExp, string[], string][] = [
   [/^SELECT id, incarnation FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only"],
   [/^SELECT run, number, .* FROM attempt WHERE ended_at IS NULL/, ["attempt USING INDEX attempt_open"], "open ones"],
   // Not part of a pass.
-  [/^SELECT .* FROM hook_audit ORDER BY id$/, ["hook_audit"], "asked for by a person"],
   [/^SELECT .*, note FROM run .* ORDER BY id DESC LIMIT :limit$/, ["run"], "asked for by a person, newest first"],
   [/^DELETE FROM \w+$/, ["run", "batch", "ref_update", "receipt", "ref"], "a copied home forgets its past"],
   [/^UPDATE repository SET cursor = 0,/, ["repository"], "a copied home forgets its past"],
