@@ -1,7 +1,8 @@
 -- The whole model of a Gatepost home. One database per home (gatepost.db), one writer at a time.
 --
 -- Reading order: a repository has refs; what arrives in it is a receipt with ref updates; a batch is an interval of
--- receipts; a run is one hook on one batch; an attempt is one process started for a run.
+-- receipts; a gate is one commit or push that was judged before it landed; a run is one hook on one batch or in one
+-- gate; an attempt is one process started for a run.
 --
 -- Conventions: times are integer milliseconds since 1970, UTC. Names that may not be UTF-8 (refs, push options) are
 -- BLOBs. Numbers that people see or that a cursor compares (hooks, receipts, batches, runs) are AUTOINCREMENT: a number
@@ -9,7 +10,7 @@
 -- The connection sets: journal_mode=WAL, synchronous=FULL, foreign_keys=ON, busy_timeout.
 
 PRAGMA application_id = 0x47506F73;  -- "GPos": tells a Gatepost database from any other SQLite file
-PRAGMA user_version = 1;             -- the version of this schema; src/store/migrate.ts holds the steps between versions
+PRAGMA user_version = 2;             -- the version of this schema; src/store/migrate.ts holds the steps between versions
 
 -- Facts about the home itself and its settings. Settings that are not here have their default (src/core/settings.ts).
 CREATE TABLE setting (
@@ -30,7 +31,8 @@ CREATE TABLE repository (
   cursor        INTEGER NOT NULL DEFAULT 0,  -- the last receipt already cut into a batch (Fossil: hook-last-rcvid)
   fingerprint   TEXT,                  -- of its refs at the last look that found them all explained; NULL: look again
   looked_at     INTEGER NOT NULL DEFAULT 0,  -- when its refs were last read
-  parked        TEXT                   -- why it cannot be looked at (gone, replaced, not readable); NULL: all is well
+  parked        TEXT,                  -- why it cannot be looked at (gone, replaced, not readable); NULL: all is well
+  hooks_folders TEXT CHECK (json_valid(hooks_folders))  -- JSON array: where shims go, as of the last init or doctor; NULL: unknown
 ) STRICT;
 
 -- The ledger: every ref with the value last seen. A receipt moves it; nothing else does.
@@ -143,16 +145,48 @@ CREATE TABLE batch (
   CHECK (base < upto)
 ) STRICT;
 
--- One hook on one batch (with --each receipt: on one receipt of it).
+-- One gate that ran, as the record it left in the spool tells it. Its hooks are runs, over when they are stored.
+CREATE TABLE gate (
+  id           INTEGER PRIMARY KEY AUTOINCREMENT,
+  repository   INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,
+  entry        TEXT NOT NULL UNIQUE,  -- name of the record's spool entry: one that is seen twice makes one gate
+  type         TEXT NOT NULL,    -- hook type, 'before-commit'
+  native       TEXT NOT NULL,    -- the hook that the version-control program called, 'pre-commit'
+  at           INTEGER NOT NULL, -- when it ended (the entry's file time, at most now)
+  took         INTEGER NOT NULL CHECK (took >= 0),  -- milliseconds from its start to its verdict
+  uid          INTEGER NOT NULL, -- owner of the spool entry
+  user         BLOB NOT NULL,    -- who committed or pushed, as far as it can be believed
+  claimed_user BLOB,             -- who the environment claims, where that cannot be believed
+  verdict      TEXT NOT NULL CHECK (verdict IN ('pass', 'refused', 'broken', 'interrupted')),
+  reason       BLOB,             -- why it is broken
+  branch       BLOB,             -- of a commit: the full name of the ref that HEAD stood for; NULL: detached or unknown
+  author_name  BLOB,             -- of a commit, as git exported them; NULL where git exported none (merges)
+  author_email BLOB,
+  author_date  BLOB              -- '@1700000000 +0100'
+) STRICT;
+CREATE INDEX gate_repository ON gate (repository, id);
+
+-- What the push that a gate judged was to do to one ref; of very many refs only the first 25.
+CREATE TABLE gate_update (
+  gate   INTEGER NOT NULL REFERENCES gate (id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,  -- its place in the push, from 1
+  name   BLOB NOT NULL,
+  old    TEXT NOT NULL,     -- hash in hex; all zeros: there was none
+  new    TEXT NOT NULL,
+  PRIMARY KEY (gate, number)
+) STRICT, WITHOUT ROWID;
+
+-- One hook on one batch (with --each receipt: on one receipt of it), or in one gate.
 CREATE TABLE run (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
   incarnation TEXT NOT NULL,     -- of the home when it was made: 'a', then 'b' after a restore; shown as 'a-41'
   repository  INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,
-  hook        INTEGER NOT NULL,  -- no reference: the run outlives the hook
+  hook        INTEGER NOT NULL,  -- no reference: the run outlives the hook; 0: the chained hook, or the gate itself
   hook_name   TEXT,              -- as it was when the run was made
   type        TEXT NOT NULL,
   sequence    INTEGER NOT NULL,
-  batch       INTEGER NOT NULL REFERENCES batch (id) ON DELETE CASCADE,
+  batch       INTEGER REFERENCES batch (id) ON DELETE CASCADE,  -- NULL: of a gate
+  gate        INTEGER REFERENCES gate (id) ON DELETE CASCADE,   -- NULL: on a batch
   receipt     INTEGER REFERENCES receipt (id),  -- --each receipt: this one; NULL: the whole batch
   replay_of   INTEGER REFERENCES run (id) ON DELETE SET NULL,  -- made by `runs replay`
   state       TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed', 'parked', 'skipped')),
@@ -165,16 +199,19 @@ CREATE TABLE run (
   note        TEXT CHECK (json_valid(note)),  -- what the listing met: {"baseGone":true,"gone":2}; NULL: nothing
   CHECK ((state IN ('done', 'failed', 'parked', 'skipped')) = (ended_at IS NOT NULL)),
   CHECK ((state = 'waiting') = (due_at IS NOT NULL)),
-  CHECK (state NOT IN ('skipped', 'parked') OR reason IS NOT NULL)
+  CHECK (state NOT IN ('skipped', 'parked') OR reason IS NOT NULL),
+  CHECK ((batch IS NULL) <> (gate IS NULL)),
+  CHECK (gate IS NULL OR state IN ('done', 'failed', 'skipped'))
 ) STRICT;
-CREATE UNIQUE INDEX run_once ON run (batch, hook, ifnull(receipt, 0)) WHERE replay_of IS NULL;
+CREATE UNIQUE INDEX run_once ON run (batch, hook, ifnull(receipt, 0)) WHERE replay_of IS NULL AND batch IS NOT NULL;
 CREATE INDEX run_open ON run (repository, batch, sequence, hook, id) WHERE state IN ('waiting', 'running');
 CREATE INDEX run_parked ON run (repository, hook) WHERE state = 'parked';
 CREATE INDEX run_repository ON run (repository, id);
 CREATE INDEX run_hook ON run (hook, id);
 CREATE INDEX run_ended ON run (ended_at, id) WHERE ended_at IS NOT NULL;
 -- For the references above: without them, each row that retention deletes reads the whole table of runs.
-CREATE INDEX run_batch ON run (batch);
+CREATE INDEX run_batch ON run (batch) WHERE batch IS NOT NULL;
+CREATE INDEX run_gate ON run (gate) WHERE gate IS NOT NULL;
 CREATE INDEX run_receipt ON run (receipt) WHERE receipt IS NOT NULL;
 CREATE INDEX run_replay ON run (replay_of) WHERE replay_of IS NOT NULL;
 
@@ -183,7 +220,7 @@ CREATE TABLE attempt (
   id           INTEGER PRIMARY KEY AUTOINCREMENT,
   run          INTEGER NOT NULL REFERENCES run (id) ON DELETE CASCADE,
   number       INTEGER NOT NULL CHECK (number > 0),
-  token        INTEGER NOT NULL,  -- lease token of the holder that started it
+  token        INTEGER NOT NULL,  -- lease token of the holder that started it; 0: a gate, which needs none
   started_at   INTEGER NOT NULL,
   ended_at     INTEGER,           -- NULL: open; if its holder is gone, it is lost and the run is repeated
   pid          INTEGER,           -- of the process and its group; with start_time it names one process for sure

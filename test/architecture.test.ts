@@ -48,6 +48,7 @@ const packages: Record<string, (file: string) => boolean> = {
   "node:child_process": (file) => part(file) === "process",
   commander: (file) => part(file) === "cli",
   "node-cron": (file) => file === "src/backoffice/schedule.ts",
+  yaml: (file) => file.startsWith("src/home/import/"),
 };
 
 describe("the layout", () => {

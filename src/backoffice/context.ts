@@ -28,6 +28,8 @@ export type HomeContext = {
   readonly bell: Bell;
   readonly log: Log;
   readonly progress: Progress;
+  /** Brings compiled gates and shims in line with the database. */
+  readonly refreshGates: () => void;
   readonly open: (row: RepositoryRow) => Repository;
   readonly memory: Memory;
 };

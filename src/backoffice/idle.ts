@@ -1,6 +1,8 @@
 /** Whether a home has anything to do, asked without writing: an idle home is not leased, and costs no sync of the disk. */
+import { existsSync } from "node:fs";
 import type { Millis } from "../core/units.ts";
 import { entryNames } from "../spool/drain.ts";
+import { isGateLogDue } from "../spool/gate-log.ts";
 import { listHooks } from "../store/hook.ts";
 import { repositoriesWithReceipts } from "../store/receipt.ts";
 import { listRepositories, repositoryById } from "../store/repository.ts";
@@ -11,9 +13,10 @@ import { type HomeContext, now } from "./context.ts";
 import { afterReceiveHooks } from "./cutter.ts";
 import { isPruneDue } from "./janitor.ts";
 
-/** True when a pass could find something: an entry, a run that is not over, receipts that somebody is to get, refs that
+/** True when a pass could find something: gates to be compiled, a gate record, an entry, a run that is not over, receipts that somebody is to get, refs that
  *  may have moved, or history past retention. */
 export function hasWork(ctx: HomeContext, min: Millis): boolean {
+  if (existsSync(ctx.layout.stale) || isGateLogDue(ctx.layout.spool, Date.now())) return true;
   if (entryNames(ctx.layout.spool).length > 0 || isPruneDue(ctx) || isFullLookDue(ctx, min)) return true;
   if (repositoriesWithOpenRuns(ctx.db).length > 0) return true;
   const hooks = listHooks(ctx.db);

@@ -7,24 +7,18 @@
  * stored in one transaction of the lease's holder (settle.ts), and only then are the entries removed. A death at any point shows
  * the same refs and entries again; an entry that is on a receipt already is known by its name.
  */
-import { existsSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { type ByteString, displayText, toBuffer, toText } from "../core/bytes.ts";
+import { statSync } from "node:fs";
+import type { ByteString } from "../core/bytes.ts";
 import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
-import { HOME_NAME } from "../core/layout.ts";
 import { settingMillis } from "../core/settings.ts";
 import type { RepositoryId } from "../core/units.ts";
 import { readSpool, removeEntry, type Spooled, setAside } from "../spool/drain.ts";
 import { writeAsHolder } from "../store/lease.ts";
-import {
-  listRepositories,
-  parkRepository,
-  type RepositoryRow,
-  repositoryById,
-  repositoryByPath,
-} from "../store/repository.ts";
+import { listRepositories, parkRepository, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import type { Fingerprint, Repository } from "../vcs/repository.ts";
 import type { HomeContext } from "./context.ts";
+import { storeGateLog, storeGateRecords } from "./gate-records.ts";
+import { originFinder, strangerReason } from "./origin.ts";
 import { followedRefs, type Stored, settleRepository } from "./settle.ts";
 
 /** Which repositories a look considers: those that the spool names; also those whose refs changed; or all. */
@@ -88,21 +82,19 @@ function findCandidates(
   });
 }
 
-/** The spool's entries by repository. What belongs to no repository of this home, or can never be read, is set aside. */
+/** The spool's entries by repository. What belongs to no repository of this home, or can never be read, is set aside.
+ *  Gate records are stored on the way: they tell of what was judged, not of what arrived, and make no repository worth
+ *  a look. */
 function sortSpool(ctx: HomeContext) {
   const view = readSpool(ctx.layout.spool, Date.now(), ctx.memory.spooled);
+  view.unusable.push(...storeGateRecords(ctx, view.gates), ...storeGateLog(ctx));
   const byRepository = new Map<RepositoryId, Spooled[]>();
-  const idOf = new Map<ByteString, RepositoryId | null>();
+  const find = originFinder(ctx);
   for (const spooled of view.entries) {
     const { dir } = spooled.entry;
-    let id = idOf.get(dir);
-    if (id === undefined) {
-      id = (repositoryByPath(ctx.db, toText(dir) ?? "") ?? movedFrom(ctx, dir))?.id ?? null;
-      idOf.set(dir, id);
-    }
+    const id = find(dir);
     const list = id === null ? undefined : byRepository.get(id);
-    if (id === null)
-      view.unusable.push({ name: spooled.name, reason: `${displayText(dir)} was copied or moved: gatepost init` });
+    if (id === null) view.unusable.push({ name: spooled.name, reason: strangerReason(dir) });
     else if (list === undefined) byRepository.set(id, [spooled]);
     else list.push(spooled);
   }
@@ -112,14 +104,6 @@ function sortSpool(ctx: HomeContext) {
     ctx.log("error", `spool entry ${unusable.name} set aside: ${unusable.reason}`);
   }
   return { names: view.names, byRepository, partial: view.partial > 0 };
-}
-
-/** The repository that had this path when the entry was written: one that was moved, with the home inside it, while
- *  entries waited. A copy has such entries as well, but then what they speak of is still where they say. */
-function movedFrom(ctx: HomeContext, dir: ByteString): RepositoryRow | null {
-  const [row, ...more] = listRepositories(ctx.db);
-  const inside = row !== undefined && more.length === 0 && ctx.layout.home === join(row.path, HOME_NAME);
-  return inside && !existsSync(toBuffer(dir)) ? row : null;
 }
 
 async function readRefs(ctx: HomeContext, token: number, candidate: Candidate) {

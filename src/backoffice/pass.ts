@@ -11,6 +11,7 @@
  *
  * Stopping (`signal`): nothing new starts, running hooks are ended with their grace, the lease is given back.
  */
+import { existsSync } from "node:fs";
 import { type Instant, MINUTE, type Millis, type RepositoryId } from "../core/units.ts";
 import { listHooks } from "../store/hook.ts";
 import { writeAsHolder } from "../store/lease.ts";
@@ -73,6 +74,7 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
   try {
     await recoverLost(ctx, keeper.token);
     const full = isFullLookDue(ctx, options.min);
+    if (full || existsSync(ctx.layout.stale)) ctx.refreshGates();
     let reach = full ? "everything" : options.reach;
     while (!signal.aborted && failures.length === 0) {
       const { receipts, again, at } = await look(ctx, keeper.token, reach);

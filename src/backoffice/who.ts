@@ -7,10 +7,24 @@ import { type ByteString, fromText } from "../core/bytes.ts";
 import type { Instant } from "../core/units.ts";
 import { userName } from "../process/users.ts";
 import type { Spooled } from "../spool/drain.ts";
+import type { Entry } from "../spool/entry.ts";
 import type { Receipt } from "../store/receipt.ts";
 
 /** The push option by which a sender says that more is coming. */
 const MORE = fromText("gatepost.more");
+
+/** Who is behind an entry: the user who is believed, and who is only claimed. */
+export function senderOf(
+  { uid, entry }: Spooled<Pick<Entry, "glUser" | "remoteUser">>,
+  homeUid: number,
+): { user: ByteString; claimedUser: ByteString | null } {
+  const named = entry.glUser ?? entry.remoteUser;
+  const believed = uid === homeUid;
+  return {
+    user: believed && named !== null ? named : fromText(userName(uid)),
+    claimedUser: believed ? null : named,
+  };
+}
 
 /** The receipt that an entry makes; without one, a reconciled receipt of which only the time is known. */
 export function receiptOf(source: Spooled | null, at: Instant, homeUid: number): Omit<Receipt, "id" | "leftOut"> {
@@ -30,15 +44,12 @@ export function receiptOf(source: Spooled | null, at: Instant, homeUid: number):
       more: false,
     };
   const { entry, uid, name } = source;
-  const named: ByteString | null = entry.glUser ?? entry.remoteUser;
-  const believed = uid === homeUid;
   return {
     source: entry.kind,
     entry: name,
     at,
     uid,
-    user: believed && named !== null ? named : fromText(userName(uid)),
-    claimedUser: believed ? null : named,
+    ...senderOf(source, homeUid),
     address: entry.address,
     glUser: entry.glUser,
     glRepo: entry.glRepo,

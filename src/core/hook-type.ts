@@ -27,36 +27,36 @@ export const TYPES: readonly TypeFacts[] = [
     name: "before-commit",
     role: "gate",
     runsOn: ["git", "fossil", "mercurial"],
-    ready: false,
+    ready: true,
     says: "a commit is about to be made; may refuse it",
   },
   {
     name: "commit-msg",
     role: "gate",
     runsOn: ["git", "fossil", "subversion", "mercurial"],
-    ready: false,
+    ready: true,
     says: "the commit message is known; may refuse or rewrite it",
   },
-  { name: "after-commit", role: "after", runsOn: ["git", "mercurial"], ready: false, says: "a local commit was made" },
+  { name: "after-commit", role: "after", runsOn: ["git", "mercurial"], ready: true, says: "a local commit was made" },
   {
     name: "before-push",
     role: "gate",
     runsOn: ["git", "mercurial"],
-    ready: false,
+    ready: true,
     says: "on the pushing side; may refuse the push",
   },
   {
     name: "before-receive",
     role: "gate",
     runsOn: ["git", "subversion", "mercurial"],
-    ready: false,
+    ready: true,
     says: "a push was received and is not public yet; may refuse all of it",
   },
   {
     name: "before-ref",
     role: "gate",
     runsOn: ["git", "mercurial"],
-    ready: false,
+    ready: true,
     says: "one ref is about to move; may refuse that one",
   },
   { name: "proc-receive", role: "gate", runsOn: ["git"], ready: false, says: "does the update of a ref itself" },
@@ -81,22 +81,62 @@ const ALIASES: Record<string, string> = {
   "post-commit": "after-commit",
 };
 
-const NATIVE =
-  /^git:(prepare-commit-msg|pre-rebase|post-checkout|post-merge|post-rewrite|applypatch-msg|pre-applypatch|post-applypatch)$/;
+/** Git's other hooks, which have no type of their own: `git:NAME`. */
+const NATIVE = [
+  "prepare-commit-msg",
+  "pre-rebase",
+  "post-checkout",
+  "post-merge",
+  "post-rewrite",
+  "applypatch-msg",
+  "pre-applypatch",
+  "post-applypatch",
+  "pre-auto-gc",
+  "post-update",
+  "push-to-checkout",
+  "sendemail-validate",
+  "post-index-change",
+  "reference-transaction",
+] as const;
 
 /** The facts of a type by its name, an alias or `git:NAME`; null where there is no such type. */
 export function findType(name: string): TypeFacts | null {
   const wanted = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
   const found = TYPES.find((type) => type.name === wanted);
   if (found !== undefined) return found;
-  if (NATIVE.test(name))
-    return { name, role: "native", runsOn: ["git"], ready: false, says: "Git's own hook, run in place" };
-  return null;
+  if (!NATIVE.some((native) => name === `git:${native}`)) return null;
+  return { name, role: "native", runsOn: ["git"], ready: true, says: "Git's own hook, run in place" };
 }
+
+/** Git's hooks that ask a gate of this type, or run its hooks in place; none for types that the backoffice runs. */
+export function nativeHooks(type: string): readonly string[] {
+  if (type.startsWith("git:")) return [type.slice("git:".length)];
+  return Object.hasOwn(GIT_HOOKS, type) ? (GIT_HOOKS[type] ?? []) : [];
+}
+
+const GIT_HOOKS: Record<string, readonly string[]> = {
+  "before-commit": ["pre-commit", "pre-merge-commit"],
+  "commit-msg": ["commit-msg"],
+  "after-commit": ["post-commit"],
+  "before-push": ["pre-push"],
+  "before-receive": ["pre-receive"],
+  "before-ref": ["update"],
+};
+
+/** All types whose hooks Git runs in place. */
+export const IN_PLACE: readonly string[] = [...Object.keys(GIT_HOOKS), ...NATIVE.map((name) => `git:${name}`)];
+
+/** Types that run where a push is received, for whoever pushes. */
+export const isServerType = (type: string): boolean =>
+  ["before-receive", "before-ref", "git:post-update", "git:push-to-checkout"].includes(type);
 
 /** The known type whose name is nearest to what was typed, if it is near at all. */
 export function nearestType(typed: string): string | null {
-  return nearest(typed, [...TYPES.map((type) => type.name), ...Object.keys(ALIASES)]);
+  return nearest(typed, [
+    ...TYPES.map((type) => type.name),
+    ...Object.keys(ALIASES),
+    ...NATIVE.map((name) => `git:${name}`),
+  ]);
 }
 
 /** The candidate nearest to what was typed, by edit distance; null when none is near enough to be meant. */

@@ -94,6 +94,7 @@ export function parseSequence(text: string): number {
 export function requireType(name: string, kind: Kind | null): TypeFacts {
   const facts = findType(name);
   const list = TYPES.filter((type) => kind === null || type.runsOn.includes(kind)).map((type) => type.name);
+  if (kind === null || kind === "git") list.push("git:NAME");
   if (facts === null) {
     const near = nearestType(name);
     throw new GatepostError(

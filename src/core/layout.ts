@@ -11,8 +11,10 @@ export const layout = (home: string) => ({
   spool: join(home, "spool"),
   /** Entries that cannot become receipts, each with NAME.reason beside it. */
   bad: join(home, "spool", "bad"),
-  /** Compiled gates. */
+  /** Compiled gates: TYPE of the repository the home stands in, NUMBER.TYPE of others. */
   gates: join(home, "gates"),
+  /** Exists: hooks were edited and the gates are not compiled since. */
+  stale: join(home, "gates", "stale"),
   /** One auxiliary file per run, removed when the run ends. */
   auxiliary: join(home, "aux"),
   /** The only file that holds the absolute paths of node and program. */
@@ -33,11 +35,11 @@ export const layout = (home: string) => ({
 
 export type Layout = ReturnType<typeof layout>;
 
-/** The text of a pointer file, which stands where the home would and names it. */
-export const pointerText = (home: string): string => `home: ${home}\n`;
+/** The text of a pointer file, which stands where the home would and names it, and the repository's gates in it. */
+export const pointerText = (home: string, id: number): string => `home: ${home}\ngates: ${id}\n`;
 
 /** The home that a pointer file names; null where the text is no pointer. */
 export function readPointer(text: string): string | null {
-  const match = /^home: (\/[^\n]*)\n$/.exec(text);
+  const match = /^home: (\/[^\n]*)\n(?:gates: \d+\n)?$/.exec(text);
   return match?.[1] ?? null;
 }

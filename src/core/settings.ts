@@ -33,6 +33,11 @@ export const SETTINGS = {
     says: "how old an unexplained difference must be before it becomes a receipt",
     accepts: duration,
   },
+  path: {
+    fallback: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    says: "PATH of the gates of pushes, since the pusher's own cannot be trusted",
+    accepts: (t) => t !== "" && t.split(":").every((entry) => /^\/[^\n\0]*$/.test(entry)),
+  },
   timeout: { fallback: "600s", says: "for after-receive hooks without --timeout", accepts: duration },
   grace: { fallback: "10s", says: "between TERM and KILL", accepts: duration },
   drain: { fallback: "2s", says: "how long a hook's output may stay open after it ended", accepts: duration },

@@ -142,3 +142,10 @@ const TROUBLES: Record<Trouble, (place: string, variable: string) => string> = {
   unterminated: () => "stands in quotes, braces or parentheses that nothing closes: close them",
   deep: (_, variable) => `stands too deep in quotes: write "${variable}"`,
 };
+
+/** The command cut at its places, for a trace that shows the values: text as written, and the letters in between. A
+ *  command that `substitute` refuses comes back whole. */
+export function places(command: string): (string | { letter: Letter })[] {
+  const { pieces, refusal } = scan(cells(command));
+  return refusal === null ? [...pieces] : [command];
+}

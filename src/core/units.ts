@@ -12,6 +12,7 @@ export type HookId = number & { readonly [unit]: "hook" };
 /** Number of a receipt: only grows within a home, never reused. 0 stands for "before the first". */
 export type ReceiptId = number & { readonly [unit]: "receipt" };
 export type BatchId = number & { readonly [unit]: "batch" };
+export type GateId = number & { readonly [unit]: "gate" };
 export type RunId = number & { readonly [unit]: "run" };
 
 export const SECOND = 1000 as Millis;

@@ -15,6 +15,8 @@ import { addAudit, hookById, hookByName, insertHook, listHooks, removeHook, upda
 import { newestReceipt } from "../store/receipt.ts";
 import { listRepositories, moveCursor, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import { hookToJson, writeHooksFile } from "./exchange.ts";
+import { markStale, refreshGates } from "./gates.ts";
+import { requireOptions } from "./hook-options.ts";
 import { type OpenHome, requireOwner, whoami } from "./open.ts";
 
 /** The hooks that cover a repository, or all of the home when null; by id. */
@@ -51,7 +53,8 @@ export function findHooks(home: OpenHome, words: readonly string[], repository: 
   return [...found.values()];
 }
 
-function check(home: OpenHome, hook: HookSpec): HookSpec {
+/** The hook as it would be stored, its type by its own name; an error where it cannot be. Changes nothing. */
+export function checkHook(home: OpenHome, hook: HookSpec): HookSpec {
   const kind = hook.scope.scope === "repository" ? repositoryById(home.db, hook.scope.repository)?.kind : null;
   const type = requireType(hook.type, kind ?? null).name;
   if (hook.wasType !== null) requireType(hook.wasType, kind ?? null);
@@ -62,10 +65,7 @@ function check(home: OpenHome, hook: HookSpec): HookSpec {
         hint: 'Give it one, or a "command".',
       });
   } else checkCommand(hook.command);
-  if (hook.each !== null && type !== "after-receive" && type !== "disabled")
-    throw new GatepostError("GP_USAGE", `--each is for after-receive hooks, not for ${type}.`, {
-      hint: "Leave it out; of a hook that has it: --unset each",
-    });
+  requireOptions(type === "disabled" ? (hook.wasType ?? type) : type, hook);
   return { ...hook, type, wasType: type === "disabled" ? hook.wasType : null };
 }
 
@@ -91,8 +91,12 @@ function checkCommand(command: string): void {
 
 function changeHooks<T>(home: OpenHome, work: () => T): T {
   requireOwner(home.dir);
-  const result = write(home.db, work);
+  const result = write(home.db, () => {
+    markStale(home);
+    return work();
+  });
   writeHooksFile(home);
+  refreshGates(home);
   return result;
 }
 
@@ -118,7 +122,7 @@ function startAtNow(home: OpenHome, scope: Scope): void {
 }
 
 function insertChecked(home: OpenHome, spec: HookSpec, action: "add" | "import"): Hook {
-  const checked = check(home, spec);
+  const checked = checkHook(home, spec);
   requireFree(home, checked.name, null);
   if (checked.type === "after-receive") startAtNow(home, checked.scope);
   const hook = { ...checked, id: insertHook(home.db, checked) };
@@ -169,7 +173,7 @@ export function editHooks(home: OpenHome, hooks: readonly Hook[], edit: Edit | (
 function editOne(home: OpenHome, old: Hook, edit: Edit): Hook {
   const type = edit.type === undefined ? old.type : requireType(edit.type, null).name;
   const wasType = type === "disabled" ? (old.type === "disabled" ? old.wasType : old.type) : null;
-  const checked: Hook = { ...check(home, { ...old, ...edit, type, wasType }), id: old.id };
+  const checked: Hook = { ...checkHook(home, { ...old, ...edit, type, wasType }), id: old.id };
   requireFree(home, checked.name, old.id);
   if (checked.type === "after-receive" && !isAfterReceive(old)) startAtNow(home, checked.scope);
   updateHook(home.db, checked);

@@ -13,14 +13,17 @@ import { closeDatabase, openDatabase, write } from "../store/database.ts";
 import { clearLedger, putRef } from "../store/ref.ts";
 import {
   addRepository,
+  type HooksFolder,
   listRepositories,
   noteLook,
   placeRepository,
+  putHooksFolders,
   type RepositoryRow,
   repositoryById,
   repositoryByPath,
 } from "../store/repository.ts";
-import { type Identity, identifyGit, openGit } from "../vcs/git.ts";
+import { hooksFoldersOf, type Identity, identifyGit, openGit } from "../vcs/git.ts";
+import { refreshGates } from "./gates.ts";
 import { findRepository, homeOf } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
 import { closeHome, homeSettings, type OpenHome } from "./open.ts";
@@ -60,11 +63,11 @@ export async function register(path: string, home: string | null): Promise<Regis
   const { home: open, how } = makeHome(dir, shared);
   try {
     const registered = await enter(open, identity, how);
-    if (dir !== place) writePointer(place, dir);
+    if (dir !== place) writePointer(place, dir, registered.repository.id);
     const noShim = folderOwner(identity.hooksDir);
-    const names = receiveHooks(identity.bare);
-    // Under the write lock: of two calls at once, the second must not take the first one's shim for an earlier hook.
-    const chained = noShim === null ? write(open.db, () => installShims(identity.hooksDir, names)) : [];
+    const folders = await hooksFoldersOf(identity);
+    const chained = placeShims(open, registered.repository, receiveHooks(identity.bare), folders);
+    refreshGates(open);
     return {
       ...registered,
       home: dir,
@@ -79,10 +82,26 @@ export async function register(path: string, home: string | null): Promise<Regis
   }
 }
 
+/** Puts the receive shims into each folder that no other manager owns, and notes the folders for the gates. Returns the
+ *  earlier hooks that are run by a shim now. Under the write lock: of two calls at once, the second must not take the
+ *  first one's shim for an earlier hook. */
+function placeShims(
+  home: OpenHome,
+  row: RepositoryRow,
+  names: readonly string[],
+  folders: readonly HooksFolder[],
+): string[] {
+  return write(home.db, () => {
+    putHooksFolders(home.db, row.id, folders);
+    const free = folders.filter(({ path }) => folderOwner(path) === null);
+    return [...new Set(free.flatMap(({ path }) => installShims(path, names)))];
+  });
+}
+
 /** Puts the pointer file in place; what came along with a copy of the repository is kept beside it. */
-function writePointer(place: string, home: string): void {
+function writePointer(place: string, home: string, id: number): void {
   if (statSync(place, { throwIfNoEntry: false })?.isDirectory()) renameSync(place, `${place}.copied-${Date.now()}`);
-  writeFileSync(place, pointerText(home), { mode: 0o644 });
+  writeFileSync(place, pointerText(home, id), { mode: 0o644 });
 }
 
 function requireOwnRepository(gitDir: string): void {

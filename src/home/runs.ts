@@ -1,17 +1,18 @@
 /** Runs as people see them: what ran, on what, how it ended; and running one again. */
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
+import { storeGateLog, storeGateRecords } from "../backoffice/gate-records.ts";
 import { watcherOf } from "../backoffice/presence.ts";
 import { runName } from "../backoffice/trial.ts";
-import { type ByteString, displayText, fromText } from "../core/bytes.ts";
-import { GatepostError } from "../core/errors.ts";
-import type { Instant, RunId } from "../core/units.ts";
-import { entryNames } from "../spool/drain.ts";
+import { GatepostError, isSystemError } from "../core/errors.ts";
+import type { Instant, Millis, RunId } from "../core/units.ts";
+import { readGates, setAside } from "../spool/drain.ts";
 import { type Batch, batchById } from "../store/batch.ts";
 import { write } from "../store/database.ts";
-import { type Receipt, receiptsBetween } from "../store/receipt.ts";
-import { type RefUpdate, updatesOfReceipt } from "../store/ref.ts";
+import { gateById, updatesOfGate } from "../store/gate.ts";
+import { receiptsBetween } from "../store/receipt.ts";
+import { updatesOfReceipt } from "../store/ref.ts";
 import { repositoryById } from "../store/repository.ts";
-import { addRun, type Run, runById } from "../store/run.ts";
+import { addRun, type GateRun, type Run, runById } from "../store/run.ts";
 import {
   type Attempt,
   attemptsOf,
@@ -21,15 +22,19 @@ import {
   type RunFilter,
   releaseRun,
 } from "../store/run-view.ts";
-import { type OpenHome, requireOwner, whoami } from "./open.ts";
+import { readSetting } from "../store/setting.ts";
+import { displaced, type OpenHome, requireOwner, whoami } from "./open.ts";
+import { type Arrival, type JudgedGate, summaryOfArrivals, summaryOfGate } from "./what.ts";
 
 export type RunLine = {
-  run: Run;
+  run: Run | GateRun;
   name: string;
   repository: string;
   hook: string;
-  /** "main 41ff2a7..9d02c11 by bob, 2 pushes". */
+  /** "main 41ff2a7..9d02c11 by bob, 2 receipts", "commit on main by alice". */
   what: string;
+  /** The gate it ran in; null for a run on a batch. */
+  gate: JudgedGate | null;
   /** Of the last attempt; null when there was none or it is still going on. */
   took: number | null;
   startedAt: Instant | null;
@@ -37,25 +42,57 @@ export type RunLine = {
 
 export type { RunFilter } from "../store/run-view.ts";
 
-/** The newest runs that match, newest first. */
-export const listRuns = (home: OpenHome, filter: RunFilter): RunLine[] =>
-  findRuns(home.db, filter).map((run) => lineOf(home, run));
+/** The newest runs that match, newest first. Gate records that wait are stored before. */
+export function listRuns(home: OpenHome, filter: RunFilter): RunLine[] {
+  takeInGates(home);
+  return findRuns(home.db, filter).map((run) => lineOf(home, run));
+}
 
-function lineOf(home: OpenHome, run: Run): RunLine {
+/** A list can do without the newest gates for once, but must not keep anybody waiting. */
+const PATIENCE = 500 as Millis;
+
+/**
+ * Stores what gates left in the spool: a commit that was refused starts no backoffice, and whoever asks right after it
+ * shall see it. Nothing happens where this user does not own the home, the home was copied or moved, or the database
+ * cannot be written just now: the records wait for the next one who can.
+ */
+function takeInGates(home: OpenHome): void {
+  try {
+    const uid = statSync(home.dir).uid;
+    if (uid !== process.geteuid?.() || displaced(home) !== null) return;
+    const { gates, unusable } = readGates(home.layout.spool, Date.now());
+    const incarnation = readSetting(home.db, "incarnation") ?? "a";
+    const own = { ...home, uid, incarnation };
+    const strangers = [...storeGateRecords(own, gates, PATIENCE), ...storeGateLog(own, PATIENCE)];
+    for (const entry of [...unusable, ...strangers]) setAside(home.layout.spool, entry);
+  } catch (error) {
+    const passes = error instanceof GatepostError && /^GP_(BUSY|DENIED|FULL)$/.test(error.code);
+    if (!passes && !isSystemError(error)) throw error;
+  }
+}
+
+function lineOf(home: OpenHome, run: Run | GateRun): RunLine {
   const last = lastAttemptOf(home.db, run.id);
-  const batch = batchById(home.db, run.batch);
-  return {
+  const common = {
     run,
     name: runName(run),
     repository: repositoryById(home.db, run.repository)?.name ?? "?",
     hook: run.hookName ?? String(run.hook),
-    what: batch === null ? "?" : summary(arrivals(home, run, batch)),
     took: last?.took ?? null,
     startedAt: last?.startedAt ?? null,
   };
+  if (run.gate !== null) {
+    const gate = gateOf(home, run);
+    return { ...common, gate, what: gate === null ? "?" : summaryOfGate(gate) };
+  }
+  const batch = batchById(home.db, run.batch);
+  return { ...common, gate: null, what: batch === null ? "?" : summaryOfArrivals(arrivals(home, run, batch)) };
 }
 
-type Arrival = Receipt & { updates: RefUpdate[] };
+function gateOf(home: OpenHome, run: GateRun): JudgedGate | null {
+  const gate = gateById(home.db, run.gate);
+  return gate === null ? null : { ...gate, updates: updatesOfGate(home.db, gate.id) };
+}
 
 /** What a run hands out; of a batch of very many receipts only the first hundred, which is enough to describe it. */
 function arrivals(home: OpenHome, run: Run, batch: Batch): Arrival[] {
@@ -66,44 +103,38 @@ function arrivals(home: OpenHome, run: Run, batch: Batch): Arrival[] {
     .map((receipt) => ({ ...receipt, updates: updatesOfReceipt(home.db, receipt.id) }));
 }
 
-const short = (value: string): string => (/^0+$/.test(value) ? "new" : value.slice(0, 7));
-const shortRef = (ref: ByteString): string => displayText(ref.replace(/^refs\/(heads|tags)\//, "") as ByteString);
-
-function summary(receipts: readonly Arrival[]): string {
-  const moves = receipts.flatMap(({ updates }) => updates).filter(({ how }) => how !== "claimed");
-  const refs = [...new Set(moves.map(({ ref }) => ref))];
-  const [first] = moves;
-  const last = moves.at(-1);
-  const users = [...new Set(receipts.map(({ user }) => user ?? fromText("?")))].map(displayText);
-  const by = users.every((user) => user === "?")
-    ? ""
-    : ` by ${users.slice(0, 3).join(", ")}${users.length > 3 ? ", …" : ""}`;
-  const count = receipts.length === 1 ? "" : `, ${receipts.length} receipts`;
-  if (first === undefined || last === undefined) return `nothing new${by}${count}`;
-  if (refs.length > 1) return `${refs.length} refs${by}${count}`;
-  const change = /^0+$/.test(last.new)
-    ? "deleted"
-    : /^0+$/.test(first.old)
-      ? short(last.new)
-      : `${short(first.old)}..${short(last.new)}`;
-  return `${shortRef(first.ref)} ${change}${by}${count}`;
-}
-
 export type RunDetail = RunLine & { batch: Batch | null; receipts: Arrival[]; attempts: Attempt[] };
 
-/** Everything about one run. */
+/** Everything about one run; of a gate's, batch and receipts are empty. Gate records that wait are stored before. */
 export function showRun(home: OpenHome, id: RunId): RunDetail {
+  takeInGates(home);
   const run = requireRun(home, id);
-  const batch = batchById(home.db, run.batch);
-  const receipts = batch === null ? [] : arrivals(home, run, batch);
+  const batch = run.gate === null ? batchById(home.db, run.batch) : null;
+  const receipts = run.gate !== null || batch === null ? [] : arrivals(home, run, batch);
   return { ...lineOf(home, run), batch, receipts, attempts: attemptsOf(home.db, id) };
 }
 
-function requireRun(home: OpenHome, id: RunId): Run {
+function requireRun(home: OpenHome, id: RunId): Run | GateRun {
   const run = runById(home.db, id);
   if (run === null)
     throw new GatepostError("GP_NO_RUN", `There is no run ${id}.`, { hint: "The latest runs: gatepost runs" });
   return run;
+}
+
+/** The run, if it is one that the backoffice can run again or give up. */
+function requireBatchRun(home: OpenHome, id: RunId): Run {
+  const run = requireRun(home, id);
+  if (run.gate === null) return run;
+  throw new GatepostError(
+    "GP_USAGE",
+    `Run ${runName(run)} is of a gate: its hook ran while somebody committed or pushed, and cannot run again.`,
+    {
+      hint:
+        run.hook === 0
+          ? "The gate runs anew at the next commit or push."
+          : `To try the hook: gatepost hook test ${run.hookName ?? run.hook}`,
+    },
+  );
 }
 
 /** Runs all of these once more, or none; see `replayRun`. */
@@ -117,11 +148,11 @@ export const giveUpRuns = (home: OpenHome, ids: readonly RunId[]): void =>
   });
 
 /** Runs it once more. One that waits or is parked starts now, under its own id; of one that is over, a new run is made
- *  on the same batch. Returns the name of the run that will start. */
+ *  on the same batch. Returns the name of the run that will start. Throws GP_USAGE for the run of a gate. */
 export function replayRun(home: OpenHome, id: RunId): string {
   requireOwner(home.dir);
   return write(home.db, () => {
-    const run = requireRun(home, id);
+    const run = requireBatchRun(home, id);
     const now = Date.now() as Instant;
     if (run.state === "running") throw busy(run);
     if (releaseRun(home.db, id, now)) return runName(run);
@@ -134,7 +165,7 @@ export function replayRun(home: OpenHome, id: RunId): string {
 function giveUpRun(home: OpenHome, id: RunId): void {
   requireOwner(home.dir);
   write(home.db, () => {
-    const run = requireRun(home, id);
+    const run = requireBatchRun(home, id);
     if (run.state === "running") throw busy(run);
     if (dropRun(home.db, id, `dropped by ${whoami().user}`, Date.now() as Instant)) return;
     throw new GatepostError("GP_USAGE", `Run ${runName(run)} is ${run.state}; there is nothing to give up.`);
@@ -149,7 +180,7 @@ const busy = (run: Run): GatepostError =>
 /** What keeps receipts from being handed out, in a sentence with its remedy; null when all is well. */
 export function impediment(home: OpenHome): string | null {
   if (watcherOf(home.layout) !== null) return null;
-  const waiting = entryNames(home.layout.spool).length;
+  const waiting = readGates(home.layout.spool, Date.now()).others; // gate records wait for nobody
   const failed = readFailure(home.layout.failed);
   if (failed !== null) return `The last backoffice that a push started could not work: ${failed}`;
   if (waiting === 0) return null;

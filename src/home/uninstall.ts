@@ -2,10 +2,17 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { HOME_NAME } from "../core/layout.ts";
-import { receiveHooks, removeShims } from "../shim/install.ts";
+import { removeAllShims } from "../shim/install.ts";
 import { write } from "../store/database.ts";
-import { listRepositories, type RepositoryRow, removeRepository } from "../store/repository.ts";
-import { identifyGit } from "../vcs/git.ts";
+import {
+  hooksFolders,
+  listRepositories,
+  putHooksFolders,
+  type RepositoryRow,
+  removeRepository,
+} from "../store/repository.ts";
+import { hooksFoldersOf, identifyGit } from "../vcs/git.ts";
+import { refreshGates } from "./gates.ts";
 import { deleteHooks, findHooks } from "./hooks.ts";
 import { removePointer } from "./init.ts";
 import { type OpenHome, requireOwner } from "./open.ts";
@@ -41,6 +48,7 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
     }
     return others;
   });
+  refreshGates(home);
   removePointer(row.path, home.dir);
   if (stillServed === 0) removeFromRegister(home.dir);
   const homeRemoved = purge && stillServed === 0;
@@ -54,11 +62,17 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
 /** Takes the shims out of the hooks folder; of a repository that was deleted there is none to put in order. */
 async function removeFrom(home: OpenHome, row: RepositoryRow): Promise<Pick<Uninstalled, "removed" | "keptFor">> {
   if (!existsSync(row.path)) return { removed: [], keptFor: null };
-  const { hooksDir, hooksPathScope, bare } = await identifyGit(row.path);
-  const common = hooksPathScope === "global" || hooksPathScope === "system";
-  if (common && othersAreServed(home, row)) return { removed: [], keptFor: hooksDir };
+  const identity = await identifyGit(row.path);
+  const folders = [...(await hooksFoldersOf(identity)), ...hooksFolders(row)];
+  const others = othersAreServed(home, row);
+  const kept = folders.find(({ use }) => use === "everyone" && others);
   // Under the lock, as init installs.
-  return { removed: write(home.db, () => removeShims(hooksDir, receiveHooks(bare))), keptFor: null };
+  const removed = write(home.db, () => {
+    putHooksFolders(home.db, row.id, []); // an edit of hooks puts no shim back
+    const free = new Set(folders.filter(({ use }) => use !== "everyone" || !others).map(({ path }) => path));
+    return [...free].flatMap((path) => removeAllShims(path));
+  });
+  return { removed: [...new Set(removed)], keptFor: kept?.path ?? null };
 }
 
 /** Whether this user has other repositories registered, which a hooks folder of everybody's may serve. */

@@ -14,6 +14,7 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -24,14 +25,48 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
 
 /** The second line of every shim, by which it is known. */
 const MARKER = "# gatepost shim ";
-const runtime = fileURLToPath(new URL("../../src/shim/runtime/receive.sh", import.meta.url));
+
+const runtime = (file: string): string =>
+  readFileSync(fileURLToPath(new URL(`../../src/shim/runtime/${file}`, import.meta.url)), "latin1");
+
+const FILES = {
+  receive: ["receive.sh"],
+  gate: ["gate.sh"],
+  /** What the shims of gates read when they need it: gatepost/gate.sh in the hooks folder. */
+  rest: ["gate-rest.sh", "gate-end.sh"],
+} as const;
+
+const texts = new Map<keyof typeof FILES, string>();
+
+function shimText(kind: keyof typeof FILES): string {
+  const known = texts.get(kind);
+  if (known !== undefined) return known;
+  const text = FILES[kind].map(runtime).join("\n");
+  texts.set(kind, text);
+  return text;
+}
+
+/** Where the rest of the gates' runtime stands, below a hooks folder. */
+const REST = join("gatepost", "gate.sh");
+
+const RECEIVERS: readonly string[] = ["post-receive", "post-commit", "post-merge", "post-rewrite", "post-checkout"];
 
 /** The hooks that tell Gatepost of an arrival. */
-export const receiveHooks = (bare: boolean): readonly string[] =>
-  bare ? ["post-receive"] : ["post-receive", "post-commit", "post-merge", "post-rewrite", "post-checkout"];
+export const receiveHooks = (bare: boolean): readonly string[] => (bare ? RECEIVERS.slice(0, 1) : RECEIVERS);
+
+/** All hooks that can ask a gate. */
+const GATES: readonly string[] = IN_PLACE.flatMap(nativeHooks);
+
+/** Where the shim of a gate stands: under its own name or, where the receive shim has that, behind it. */
+export const gatePlace = (native: string): string =>
+  RECEIVERS.includes(native) ? join("gatepost", "after", native) : native;
+
+const kindOf = (name: string): keyof typeof FILES =>
+  RECEIVERS.includes(name) ? "receive" : name === REST ? "rest" : "gate";
 
 export type ShimState = "absent" | "ours" | "stale" | "foreign";
 
@@ -43,7 +78,7 @@ export function inspectShim(hooksFolder: string, name: string): ShimState {
   if (!stat.isFile()) return "foreign";
   const text = readFileSync(file, "latin1");
   if (!text.split("\n", 2)[1]?.startsWith(MARKER)) return "foreign";
-  return text === readFileSync(runtime, "latin1") && (stat.mode & 0o111) !== 0 ? "ours" : "stale";
+  return text === shimText(kindOf(name)) && (stat.mode & 0o111) !== 0 ? "ours" : "stale";
 }
 
 /** The manager that owns a hooks folder and would overwrite what we put there; null when nobody does. */
@@ -59,12 +94,18 @@ export function installShims(hooksFolder: string, names: readonly string[]): str
     const state = inspectShim(hooksFolder, name);
     if (state === "ours") continue;
     if (state === "foreign") chain(hooksFolder, name);
-    const temporary = join(hooksFolder, `.${name}.gatepost-${process.pid}`);
-    writeFileSync(temporary, readFileSync(runtime), { mode: 0o755 });
-    chmodSync(temporary, 0o755); // whatever the umask: a pusher of the group must be able to run it
-    renameSync(temporary, join(hooksFolder, name));
+    putShim(hooksFolder, name);
   }
   return names.filter((name) => lstatSync(chainedPath(hooksFolder, name), { throwIfNoEntry: false }) !== undefined);
+}
+
+function putShim(hooksFolder: string, name: string): void {
+  const file = join(hooksFolder, name);
+  const temporary = `${file}.gatepost-${process.pid}`;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(temporary, shimText(kindOf(name)), { mode: 0o755, encoding: "latin1" });
+  chmodSync(temporary, 0o755); // whatever the umask: a pusher of the group must be able to run it
+  renameSync(temporary, file);
 }
 
 function chain(hooksFolder: string, name: string): void {
@@ -101,12 +142,90 @@ export function removeShims(hooksFolder: string, names: readonly string[]): stri
     else if (state !== "absent") rmSync(join(hooksFolder, name));
     if (state !== "absent") removed.push(name);
   }
-  for (const folder of [join(hooksFolder, "gatepost", "chained"), join(hooksFolder, "gatepost")]) {
+  tidy(hooksFolder);
+  return removed;
+}
+
+function tidy(hooksFolder: string): void {
+  for (const folder of ["gatepost/chained", "gatepost/after", "gatepost"]) {
     try {
-      rmdirSync(folder); // only when empty
+      rmdirSync(join(hooksFolder, folder)); // only when empty
     } catch {}
   }
-  return removed;
+}
+
+/** Tells the shims whether repositories that are not registered may use this folder: theirs then pass, since nobody
+ *  compiled anything for them. Elsewhere a home that is missing refuses. */
+export function markCommon(hooksFolder: string, common: boolean): void {
+  const mark = join(hooksFolder, "gatepost", "common");
+  if (!common) rmSync(mark, { force: true });
+  else if (!existsSync(mark)) {
+    mkdirSync(dirname(mark), { recursive: true });
+    writeFileSync(mark, "");
+  }
+}
+
+/** The gates' shims that stand in a folder: those that are as they should be, and others of ours. */
+export function standingGates(hooksFolder: string, natives: readonly string[]): Map<string, ShimState> {
+  const there = new Set([...namesIn(hooksFolder), ...namesIn(join(hooksFolder, "gatepost", "after"))]);
+  const found = natives.filter((native) => there.has(native));
+  if (found.length === 0) return new Map();
+  const whole = textOf(join(hooksFolder, REST)) === shimText("rest");
+  return new Map(
+    found.map((native) => {
+      const state = inspectShim(hooksFolder, gatePlace(native));
+      return [native, state === "ours" && !whole ? "stale" : state];
+    }),
+  );
+}
+
+function textOf(file: string): string | null {
+  try {
+    return readFileSync(file, "latin1");
+  } catch {
+    return null;
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+/** Puts the shims of gates into a folder; those that are there already stay. */
+export function installGates(hooksFolder: string, natives: readonly string[]): void {
+  const places = natives.map(gatePlace);
+  if (textOf(join(hooksFolder, REST)) !== shimText("rest")) putShim(hooksFolder, REST); // before those that read it
+  installShims(
+    hooksFolder,
+    places.filter((place) => dirname(place) === "."),
+  );
+  for (const place of places)
+    if (dirname(place) !== "." && inspectShim(hooksFolder, place) !== "ours") putShim(hooksFolder, place);
+}
+
+/** Takes out whatever is ours in a folder. Returns the names of the hooks that are as they were before. */
+export function removeAllShims(hooksFolder: string): string[] {
+  markCommon(hooksFolder, false);
+  const names = GATES.filter((native) => standingGates(hooksFolder, [native]).size > 0);
+  removeGates(hooksFolder, names);
+  const plain = names.filter((name) => gatePlace(name) === name);
+  return [...removeShims(hooksFolder, RECEIVERS), ...plain];
+}
+
+/** Takes the shims of gates out of a folder; a hook that was there before is put back. */
+export function removeGates(hooksFolder: string, natives: readonly string[]): void {
+  const places = natives.map(gatePlace);
+  for (const place of places) if (dirname(place) !== ".") rmSync(join(hooksFolder, place), { force: true });
+  removeShims(
+    hooksFolder,
+    places.filter((place) => dirname(place) === "."),
+  );
+  if (standingGates(hooksFolder, GATES).size === 0) rmSync(join(hooksFolder, REST), { force: true });
+  tidy(hooksFolder);
 }
 
 function restore(hooksFolder: string, name: string, kept: string): void {

@@ -23,7 +23,8 @@
  *      written by whoever may push.
  *
  * File names: letters, digits, dots and dashes, ending in `.entry`. Whatever is in the spool under another name is
- * not an entry. The shim's side of this format is src/shim/runtime/receive.sh.
+ * not an entry. The shim's side of this format is src/shim/runtime/receive.sh. Gates leave entries of one more kind, by
+ * the same rules and with other keys: see gate-entry.ts.
  *
  * Pure. Proven by test/spool/entry.test.ts; that shim and reader agree, by test/shim/receive.test.ts.
  */
@@ -49,7 +50,7 @@ export type Entry = {
 export type Parsed =
   | { state: "whole"; entry: Entry }
   | { state: "partial" } // ends before its last line: still being written, or its writer was killed
-  | { state: "bad"; reason: string };
+  | Bad;
 
 /** What a file in the spool must be called to be an entry. */
 export const ENTRY_NAME = /^[A-Za-z0-9.-]+\.entry$/;
@@ -65,20 +66,47 @@ const single = {
   address: "address",
 } as const;
 
-type Header = { values: Map<string, ByteString>; options: ByteString[] };
+/** The keys that an entry's header may have: at most once, and any number of times. */
+export type Keys = { single: readonly string[]; repeated: readonly string[] };
+const keys: Keys = { single: Object.keys(single), repeated: ["option"] };
 
-const hookName = /^[a-z]+(-[a-z]+)*$/;
+/** What stands in an entry, whatever its kind. */
+export type Sheet = {
+  values: ReadonlyMap<string, ByteString>;
+  /** The lines with a key that may be repeated, in order. */
+  rows: readonly (readonly [key: string, value: ByteString])[];
+  updates: readonly EntryUpdate[];
+  /** Whether it has a list of updates, be it empty. */
+  listed: boolean;
+  /** Its last line says that there may be more updates than these. */
+  more: boolean;
+};
+type Header = { values: Map<string, ByteString>; rows: [string, ByteString][] };
+
+export type Bad = { state: "bad"; reason: string };
+
+/** Native hooks have such names. */
+export const HOOK_NAME = /^[a-z]+(-[a-z]+)*$/;
 // Sticky, so that 100,000 lines are read in place. Its groups keep both ids at one length.
 const updateLine = /(?:([0-9a-f]{40}) ([0-9a-f]{40})|([0-9a-f]{64}) ([0-9a-f]{64})) ([^\n\0]+)\n/y;
 const trailer = /end (0|[1-9][0-9]{0,8})(\+?)\n/y;
 
-const partial: Parsed = { state: "partial" };
-const bad = (reason: string): Parsed => ({ state: "bad", reason });
+const partial = { state: "partial" } as const;
+export const bad = (reason: string): Bad => ({ state: "bad", reason });
 
-/** Reads one entry. Never throws. Linear in the number of bytes. */
+/** Reads one entry of kind push or work. Never throws. Linear in the number of bytes. */
 export function parseEntry(bytes: Uint8Array): Parsed {
+  const read = readSheet(bytes, keys);
+  return read.state === "whole" ? assemble(read.sheet) : read;
+}
+
+/** Reads what an entry with such keys consists of, by rules 1 to 3. Never throws. Linear in the number of bytes. */
+export function readSheet(
+  bytes: Uint8Array,
+  known: Keys,
+): { state: "whole"; sheet: Sheet } | { state: "partial" } | Bad {
   const text = fromBuffer(bytes);
-  const header: Header = { values: new Map(), options: [] };
+  const header: Header = { values: new Map(), rows: [] };
   const updates: EntryUpdate[] = [];
 
   let at = text.indexOf("\n") + 1;
@@ -99,7 +127,7 @@ export function parseEntry(bytes: Uint8Array): Parsed {
       at = readUpdates(text, at, updates);
       break;
     }
-    const reason = readHeaderLine(line, header);
+    const reason = readHeaderLine(line, known, header);
     if (reason !== null) return bad(reason);
   }
 
@@ -109,10 +137,11 @@ export function parseEntry(bytes: Uint8Array): Parsed {
   if (end === null) return bad(listed ? `line ${updates.length + 1} of the updates is none` : "its last line is wrong");
   if (trailer.lastIndex !== text.length) return bad("goes on after its last line");
   const count = Number(end[1]);
-  if (end[2] === "+" ? updates.length < count : updates.length !== count) {
+  const more = end[2] === "+";
+  if (more ? updates.length < count : updates.length !== count) {
     return bad(`has ${updates.length} updates, its last line says ${end[1]}${end[2]}`);
   }
-  return assemble(header, updates, listed);
+  return { state: "whole", sheet: { ...header, updates, listed, more } };
 }
 
 /** Where the line that starts at `at` ends, together with the lines that continue it; -1 if that cannot be told. */
@@ -127,15 +156,16 @@ function endOfValue(text: string, at: number): number {
 }
 
 /** Takes in one line `key value`; the reason why not, or null. */
-function readHeaderLine(line: string, header: Header): string | null {
+function readHeaderLine(line: string, known: Keys, header: Header): string | null {
   const space = line.indexOf(" ");
   const key = space === -1 ? line : line.slice(0, space);
   const value = line.slice(key.length + 1).replaceAll("\n ", "\n") as ByteString;
-  if (space !== -1 && key === "option") {
-    header.options.push(value);
+  if (space !== -1 && known.repeated.includes(key)) {
+    header.rows.push([key, value]);
     return null;
   }
-  if (space === -1 || !Object.hasOwn(single, key)) return `has an unknown line, number ${header.values.size + 2}`;
+  if (space === -1 || !known.single.includes(key))
+    return `has an unknown line, number ${header.values.size + header.rows.length + 2}`;
   if (header.values.has(key)) return `has ${key} twice`;
   header.values.set(key, value);
   return null;
@@ -153,29 +183,40 @@ function readUpdates(text: string, at: number, updates: EntryUpdate[]): number {
   return end;
 }
 
-function assemble(header: Header, updates: EntryUpdate[], listed: boolean): Parsed {
-  const { values, options } = header;
-  const kind = values.get("kind");
+/** Where an entry comes from: what each kind has. The reason where that is not said. */
+export function originOf({ values }: Sheet) {
   const hook = values.get("hook");
   const dir = values.get("dir");
-  if (kind === undefined || hook === undefined || dir === undefined) return bad("lacks its kind, hook or dir");
-  if (kind !== "push" && kind !== "work") return bad("is of an unknown kind");
-  if (!hookName.test(hook)) return bad("names no hook");
-  if ((kind === "push") !== listed) return bad(`is of kind ${kind} and ${listed ? "has" : "lacks"} updates`);
-  const entry: Entry = {
-    kind: listed ? "push" : "work",
-    hook,
+  if (!values.has("kind") || hook === undefined || dir === undefined) return bad("lacks its kind, hook or dir");
+  if (!HOOK_NAME.test(hook)) return bad("names no hook");
+  return {
+    hook: hook as string,
     dir,
     namespace: values.get("namespace") ?? null,
     glUser: values.get("gl_user") ?? null,
     glRepo: values.get("gl_repo") ?? null,
     remoteUser: values.get("remote_user") ?? null,
     address: values.get("address") ?? null,
-    options,
-    updates,
   };
-  return { state: "whole", entry };
 }
+
+function assemble(sheet: Sheet): Parsed {
+  const { values, rows, updates, listed } = sheet;
+  const kind = values.get("kind");
+  const origin = originOf(sheet);
+  if (kind !== undefined && kind !== "push" && kind !== "work") return bad("is of an unknown kind");
+  if ("state" in origin) return origin;
+  if ((kind === "push") !== listed) return bad(`is of kind ${kind} and ${listed ? "has" : "lacks"} updates`);
+  const options = rows.map(([, value]) => value);
+  return { state: "whole", entry: { kind: listed ? "push" : "work", ...origin, options, updates } };
+}
+
+/** One line of a header, with its newlines folded. */
+export const headerLine = (key: string, value: string): string => `${key} ${value.replaceAll("\n", "\n ")}\n`;
+
+/** The lines of the updates and the last line. */
+export const closingLines = (updates: readonly EntryUpdate[], more: boolean): string =>
+  `${updates.map((update) => `${update.old} ${update.new} ${update.ref}\n`).join("")}end ${updates.length}${more ? "+" : ""}\n`;
 
 /** The bytes of an entry: `parseEntry` gives the same entry back. An entry that the format cannot hold (updates of
  *  kind work, a ref with a newline, a malformed id) is a mistake of the caller: GP_BUG. */
@@ -183,21 +224,19 @@ export function formatEntry(entry: Entry): Buffer {
   let text = "gatepost 1\n";
   for (const [key, field] of Object.entries(single)) {
     const value = entry[field];
-    if (value !== null) text += `${key} ${value.replaceAll("\n", "\n ")}\n`;
+    if (value !== null) text += headerLine(key, value);
   }
-  for (const option of entry.options) text += `option ${option.replaceAll("\n", "\n ")}\n`;
+  for (const option of entry.options) text += headerLine("option", option);
   if (entry.kind === "push") text += "updates\n";
-  for (const update of entry.updates) text += `${update.old} ${update.new} ${update.ref}\n`;
-  const bytes = toBuffer(`${text}end ${entry.updates.length}\n` as ByteString);
+  const bytes = toBuffer((text + closingLines(entry.updates, false)) as ByteString);
   const parsed = parseEntry(bytes);
-  if (parsed.state !== "whole" || parsed.entry.updates.length !== entry.updates.length) {
-    throw new GatepostError(
-      "GP_BUG",
-      `An entry cannot be written down: it ${parsed.state === "bad" ? parsed.reason : parsed.state}.`,
-    );
-  }
+  if (parsed.state !== "whole" || parsed.entry.updates.length !== entry.updates.length) throw cannotBeWritten(parsed);
   return bytes;
 }
+
+/** An entry that its own reader would not take. */
+export const cannotBeWritten = (parsed: { state: string; reason?: string }): GatepostError =>
+  new GatepostError("GP_BUG", `An entry cannot be written down: it ${parsed.reason ?? parsed.state}.`);
 
 /** The full name of a ref that a push into `namespace` calls `ref`: team/app stands for two nested namespaces. */
 export function namespacedRef(namespace: ByteString | null, ref: ByteString): ByteString {

@@ -14,11 +14,12 @@ import { linkSync, readFileSync, rmSync, type Stats, statfsSync, statSync } from
 import { dirname } from "node:path";
 import SQLite from "better-sqlite3";
 import { GatepostError } from "../core/errors.ts";
+import { migrate, SCHEMA_VERSION, versionOf } from "./migrate.ts";
+
+export { SCHEMA_VERSION } from "./migrate.ts";
 
 /** As in schema.sql: tells our file from any other. */
 const APPLICATION_ID = 0x47506f73;
-/** The schema version this program writes. */
-export const SCHEMA_VERSION = 1;
 
 const schemaFile = new URL("../../schema.sql", import.meta.url);
 
@@ -76,11 +77,20 @@ export const change = <P extends Values = Values>(sql: string) =>
     return { changes, id: Number(lastInsertRowid) };
   });
 
+/** How long a write waits for another process to end its own, in milliseconds. */
+const PATIENCE = 5000;
+
 /** Runs `work` in one IMMEDIATE transaction: all of it is done, or, when it throws, nothing. Inside another `write` it
- *  joins that one. */
-export function write<T>(db: Database, work: () => T): T {
+ *  joins that one. GP_BUSY when another process keeps writing for longer than `patience`. */
+export function write<T>(db: Database, work: () => T, patience = PATIENCE): T {
   if (db.sqlite.inTransaction) return work();
-  return guarded(db, () => db.sqlite.transaction(work).immediate());
+  if (patience === PATIENCE) return guarded(db, () => db.sqlite.transaction(work).immediate());
+  db.sqlite.pragma(`busy_timeout = ${patience}`);
+  try {
+    return guarded(db, () => db.sqlite.transaction(work).immediate());
+  } finally {
+    db.sqlite.pragma(`busy_timeout = ${PATIENCE}`);
+  }
 }
 
 function load(path: string, options: SQLite.Options): SQLite.Database {
@@ -119,7 +129,8 @@ export function createDatabase(path: string): Database {
   return openDatabase(path);
 }
 
-/** Opens an existing database. Refuses what is not ours, damaged, or of a newer program; never changes such a file. */
+/** Opens an existing database; one that an older program made is brought up to date first. Refuses what is not ours,
+ *  damaged, of a newer program, or out of date and not this user's; never changes such a file. */
 export function openDatabase(path: string): Database {
   let stat: Stats | undefined;
   try {
@@ -129,15 +140,20 @@ export function openDatabase(path: string): Database {
   }
   if (stat === undefined) throw noDatabase(path);
   if (stat.size === 0) throw notOurs(path, "it is empty");
-  const sqlite = load(path, { fileMustExist: true, timeout: 5000 });
+  const sqlite = load(path, { fileMustExist: true, timeout: PATIENCE });
   try {
     if (Number(sqlite.pragma("application_id", { simple: true })) !== APPLICATION_ID)
       throw notOurs(path, "it was made by another program");
-    const version = Number(sqlite.pragma("user_version", { simple: true }));
+    const version = versionOf(sqlite);
+    if (version < 1) throw notOurs(path, "it says of no version");
     if (version > SCHEMA_VERSION)
       throw new GatepostError("GP_TOO_NEW", `The database ${path} was made by a newer Gatepost (schema ${version}).`, {
         hint: `This one knows schemas up to ${SCHEMA_VERSION}. Update Gatepost; nothing was changed.`,
       });
+    if (version < SCHEMA_VERSION) {
+      requireOwnerToMigrate(path, stat, version);
+      migrate(sqlite, path);
+    }
     configure(sqlite);
   } catch (error) {
     sqlite.close();
@@ -157,6 +173,14 @@ export function requireInPlace(db: Database): void {
   if (stat !== undefined && `${stat.dev}:${stat.ino}` === db.identity) return;
   throw new GatepostError("GP_DAMAGED", `The database ${db.path} was moved, replaced or deleted while it was in use.`, {
     hint: "Nothing was written into the old file since. Put it back, or restore a backup.",
+  });
+}
+
+/** Whoever else may write the database would leave files beside it that its owner cannot use. */
+function requireOwnerToMigrate(path: string, stat: Stats, version: number): void {
+  if (stat.uid === (process.geteuid?.() ?? stat.uid)) return;
+  throw new GatepostError("GP_NOT_OWNER", `The database ${path} is of an older Gatepost (schema ${version}).`, {
+    hint: `Its owner's next call brings it up to date: sudo -u '#${stat.uid}' gatepost …; nothing was changed.`,
   });
 }
 

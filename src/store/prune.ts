@@ -1,22 +1,30 @@
 /** What retention deletes, in small steps. Parked runs and the last runs of a repository are never touched. */
-import type { Instant, RunId } from "../core/units.ts";
+import type { GateId, Instant, RunId } from "../core/units.ts";
 import { all, change, type Database, one } from "./database.ts";
 
 const prunable = `state NOT IN ('waiting', 'running', 'parked') AND id < ifnull((
     SELECT id FROM run newer WHERE newer.repository = run.repository ORDER BY id DESC LIMIT 1 OFFSET :keep - 1), 0)`;
 
-const oldRuns = change<{ before: number; keep: number; limit: number }>(
+type Pruned = { gate: GateId | null };
+const oldRuns = all<Pruned, { before: number; keep: number; limit: number }>(
   `DELETE FROM run WHERE id IN (
-     SELECT id FROM run WHERE ended_at < :before AND ${prunable} ORDER BY ended_at LIMIT :limit)`,
+     SELECT id FROM run WHERE ended_at < :before AND ${prunable} ORDER BY ended_at LIMIT :limit) RETURNING gate`,
 );
-const anyRuns = change<{ keep: number; limit: number }>(
+const anyRuns = all<Pruned, { keep: number; limit: number }>(
   `DELETE FROM run WHERE id IN (
-     SELECT id FROM run WHERE ended_at IS NOT NULL AND ${prunable} ORDER BY ended_at LIMIT :limit)`,
+     SELECT id FROM run WHERE ended_at IS NOT NULL AND ${prunable} ORDER BY ended_at LIMIT :limit) RETURNING gate`,
+);
+const emptyGate = change<{ id: GateId }>(
+  "DELETE FROM gate WHERE id = :id AND NOT EXISTS (SELECT 1 FROM run WHERE run.gate = gate.id)",
 );
 
-/** Deletes up to `limit` runs that ended before `before` (null: however young), oldest first; returns how many. */
-export const pruneRuns = (db: Database, before: Instant | null, keep: number, limit: number): number =>
-  before === null ? anyRuns(db, { keep, limit }).changes : oldRuns(db, { before, keep, limit }).changes;
+/** Deletes up to `limit` runs that ended before `before` (null: however young), oldest first, and gates with the last of
+ *  their runs; returns how many runs. */
+export function pruneRuns(db: Database, before: Instant | null, keep: number, limit: number): number {
+  const pruned = before === null ? anyRuns(db, { keep, limit }) : oldRuns(db, { before, keep, limit });
+  for (const id of new Set(pruned.map(({ gate }) => gate))) if (id !== null) emptyGate(db, { id });
+  return pruned.length;
+}
 
 const emptyBatches = change<{ before: number; limit: number }>(
   `DELETE FROM batch WHERE id IN (

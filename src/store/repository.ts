@@ -15,10 +15,15 @@ export type RepositoryRow = {
   fingerprint: string | null;
   lookedAt: Instant;
   parked: string | null;
+  /** Where its shims go, as of the last init or doctor: JSON; see `hooksFolders`. */
+  folders: string | null;
 };
 
+/** A hooks folder of a repository, and who uses it: it alone, all who have its work tree, or everyone's repositories. */
+export type HooksFolder = { path: string; use: "own" | "tree" | "everyone" };
+
 const columns = `id, name, kind, path, inode, work_tree AS workTree, object_format AS objectFormat, cursor, fingerprint,
-  looked_at AS lookedAt, parked`;
+  looked_at AS lookedAt, parked, hooks_folders AS folders`;
 
 const select = all<RepositoryRow>(`SELECT ${columns} FROM repository ORDER BY name`);
 const byId = one<RepositoryRow, { id: number }>(`SELECT ${columns} FROM repository WHERE id = :id`);
@@ -62,6 +67,16 @@ export const noteLook = change<{ id: RepositoryId; fingerprint: string | null; n
 export const parkRepository = change<{ id: RepositoryId; parked: string | null }>(
   "UPDATE repository SET parked = :parked WHERE id = :id",
 );
+
+const noteFolders = change<{ id: RepositoryId; folders: string }>(
+  "UPDATE repository SET hooks_folders = :folders WHERE id = :id",
+);
+export const putHooksFolders = (db: Database, id: RepositoryId, folders: readonly HooksFolder[]): void =>
+  void noteFolders(db, { id, folders: JSON.stringify(folders) });
+
+/** The hooks folders of a repository; none where they are not known. */
+export const hooksFolders = ({ folders }: RepositoryRow): HooksFolder[] =>
+  folders === null ? [] : (JSON.parse(folders) as HooksFolder[]);
 
 /** Moves the cursor on; never back. */
 export const moveCursor = change<{ id: RepositoryId; cursor: ReceiptId }>(

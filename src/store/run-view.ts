@@ -1,7 +1,7 @@
 /** Runs and attempts as people look at them, and what they may change about a run by hand. */
 import type { Instant, Millis, RepositoryId, RunId } from "../core/units.ts";
 import { all, change, type Database, one } from "./database.ts";
-import { RUN_COLUMNS, type Run } from "./run.ts";
+import { type GateRun, RUN_COLUMNS, type Run } from "./run.ts";
 
 export type Attempt = {
   number: number;
@@ -28,19 +28,25 @@ export type RunFilter = {
   since: Instant | null;
   /** Only runs above this id (for following). */
   after: RunId | null;
+  /** Only those of gates that refused or were broken. */
+  refused?: boolean;
   limit: number;
 };
 
-const latest = all<Run & { note: string | null }>(
+/** A run as it is listed. */
+export type ListedRun = (Run | GateRun) & { note: string | null };
+
+const latest = all<ListedRun>(
   `SELECT ${RUN_COLUMNS}, note FROM run
    WHERE (:repository IS NULL OR repository = :repository) AND (:hook IS NULL OR hook = :hook)
      AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
      AND (:since IS NULL OR made_at >= :since) AND (:after IS NULL OR id > :after)
+     AND (NOT :refused OR EXISTS (SELECT 1 FROM gate WHERE gate.id = run.gate AND verdict IN ('refused', 'broken')))
    ORDER BY id DESC LIMIT :limit`,
 );
 /** The newest runs that match, newest first. */
-export const findRuns = (db: Database, filter: RunFilter): (Run & { note: string | null })[] =>
-  latest(db, { ...filter, states: filter.states === null ? null : JSON.stringify(filter.states) });
+export const findRuns = (db: Database, { states, refused = false, ...filter }: RunFilter): ListedRun[] =>
+  latest(db, { ...filter, states: states === null ? null : JSON.stringify(states), refused: Number(refused) });
 
 const attempts = all<Attempt, { run: number }>(
   `SELECT number, started_at AS startedAt, ended_at AS endedAt, took, outcome, exit_code AS exitCode, detail, pid,

@@ -1,10 +1,10 @@
-/** Tables run and attempt, as the backoffice writes them. What people read of them is in run-view.ts. */
-import type { BatchId, HookId, Instant, Millis, ReceiptId, RepositoryId, RunId } from "../core/units.ts";
+/** Tables run and attempt, as the backoffice and gates write them. What people read of them is in run-view.ts. */
+import type { BatchId, GateId, HookId, Instant, Millis, ReceiptId, RepositoryId, RunId } from "../core/units.ts";
 import { all, change, type Database, each, one } from "./database.ts";
 
 export type RunState = "waiting" | "running" | "done" | "failed" | "parked" | "skipped";
 
-export type Run = {
+type AnyRun = {
   id: RunId;
   incarnation: string;
   repository: RepositoryId;
@@ -12,7 +12,6 @@ export type Run = {
   hookName: string | null;
   type: string;
   sequence: number;
-  batch: BatchId;
   receipt: ReceiptId | null;
   replayOf: RunId | null;
   state: RunState;
@@ -25,7 +24,12 @@ export type Run = {
   endedAt: Instant | null;
 };
 
-export const RUN_COLUMNS = `id, incarnation, repository, hook, hook_name AS hookName, type, sequence, batch, receipt,
+/** A hook on a batch: what the backoffice makes and runs. */
+export type Run = AnyRun & { batch: BatchId; gate: null };
+/** A hook in a gate: it ran, or was left out, while somebody committed or pushed, and is over when it is stored. */
+export type GateRun = AnyRun & { batch: null; gate: GateId };
+
+export const RUN_COLUMNS = `id, incarnation, repository, hook, hook_name AS hookName, type, sequence, batch, gate, receipt,
   replay_of AS replayOf, state, reason, attempts, failures, due_at AS dueAt, made_at AS madeAt, ended_at AS endedAt`;
 
 type NewRun = Pick<
@@ -42,6 +46,43 @@ const insert = change(
 /** Makes a run: waiting and due at once, or skipped with its reason. */
 export const addRun = (db: Database, run: NewRun): RunId =>
   insert(db, { ...run, skipped: Number(run.skipped) }).id as RunId;
+
+const insertOfGate = change(
+  `INSERT INTO run (incarnation, repository, hook, hook_name, type, sequence, gate, state, reason, attempts, failures,
+     made_at, ended_at)
+   VALUES (:incarnation, :repository, :hook, :hookName, :type, :sequence, :gate, :state, :reason, :attempts, :failures,
+     :endedAt, :endedAt)`,
+);
+const insertAttemptOfGate = change(
+  `INSERT INTO attempt (run, number, token, started_at, ended_at, took, outcome, exit_code, detail)
+   VALUES (:run, 1, 0, :startedAt, :endedAt, :took, :outcome, :exitCode, :detail)`,
+);
+
+export type NewGateRun = Pick<
+  GateRun,
+  "incarnation" | "repository" | "hook" | "hookName" | "type" | "sequence" | "gate" | "reason"
+> & {
+  state: "done" | "failed" | "skipped";
+  endedAt: Instant;
+  /** The one attempt; null when the hook was not started. */
+  attempt:
+    | (Pick<AttemptEnd, "exitCode" | "detail"> & {
+        outcome: "exit" | "signal" | "timeout" | "not-started";
+        startedAt: Instant;
+        endedAt: Instant;
+        took: Millis;
+      })
+    | null;
+};
+
+/** Adds a run of a gate, over as it is, with its attempt. */
+export function addGateRun(db: Database, { attempt, ...run }: NewGateRun): RunId {
+  const started = Number(attempt !== null);
+  const failures = run.state === "failed" ? started : 0;
+  const id = insertOfGate(db, { ...run, attempts: started, failures }).id as RunId;
+  if (attempt !== null) insertAttemptOfGate(db, { ...attempt, run: id });
+  return id;
+}
 
 const open = each<Run, { repository: number }>(
   `SELECT ${RUN_COLUMNS} FROM run WHERE repository = :repository AND state IN ('waiting', 'running')
@@ -63,8 +104,8 @@ const parkedHooks = all<{ hook: HookId; id: RunId }, { repository: number }>(
 export const firstParked = (db: Database, repository: RepositoryId): Map<HookId, RunId> =>
   new Map(parkedHooks(db, { repository }).map(({ hook, id }) => [hook, id]));
 
-const byId = one<Run, { id: number }>(`SELECT ${RUN_COLUMNS} FROM run WHERE id = :id`);
-export const runById = (db: Database, id: RunId): Run | null => byId(db, { id });
+const byId = one<Run | GateRun, { id: number }>(`SELECT ${RUN_COLUMNS} FROM run WHERE id = :id`);
+export const runById = (db: Database, id: RunId): Run | GateRun | null => byId(db, { id });
 
 const begin = change(
   `UPDATE run SET state = 'running', attempts = attempts + 1, due_at = NULL WHERE id = :id AND state = 'waiting'`,

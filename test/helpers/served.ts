@@ -108,10 +108,11 @@ export class Watched {
     }));
   }
 
-  /** All runs, oldest first. */
+  /** All runs on batches, oldest first. */
   runs(): (Run & { note: string | null })[] {
     const all = { hook: null, states: null, since: null, after: null, limit: 1000 };
-    return findRuns(this.home.db, { ...all, repository: this.row.id }).reverse();
+    const found = findRuns(this.home.db, { ...all, repository: this.row.id });
+    return found.filter((run) => run.gate === null).reverse();
   }
 
   attempts(run: Run): Attempt[] {

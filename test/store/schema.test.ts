@@ -15,6 +15,11 @@ const fine = {
   receipt: { repository: app, source: "'push'", at: 1 },
   ref_update: { receipt: 1, repository: app, name: "x'61'", old: "'0'", new: "'1'", how: "'entry'" },
   batch: { repository: app, base: 0, upto: 1, cut_at: 1, receipts: 1 },
+  gate: {
+    ...{ repository: app, entry: "'1.entry'", type: "'before-commit'", native: "'pre-commit'", at: 1, took: 1 },
+    ...{ uid: 0, user: "x'61'", verdict: "'pass'" },
+  },
+  gate_update: { gate: 1, number: 1, name: "x'61'", old: "'0'", new: "'1'" },
   run: {
     ...{ incarnation: "'a'", repository: app, hook: 1, type: "'after-receive'", sequence: 10, batch: 1 },
     ...{ state: "'waiting'", due_at: 1, made_at: 1 },
@@ -36,7 +41,7 @@ function insert(table: Table, spoilt: Readonly<Record<string, string | number>> 
 function undone(work: () => void): void {
   db.sqlite.exec("BEGIN");
   try {
-    for (const table of ["receipt", "batch", "run"] as const) insert(table, { id: 1 });
+    for (const table of ["receipt", "batch", "gate", "run"] as const) insert(table, { id: 1 });
     work();
   } finally {
     db.sqlite.exec("ROLLBACK");
@@ -46,7 +51,7 @@ function undone(work: () => void): void {
 describe("the schema", () => {
   it.for(Object.keys(fine).filter((table) => table !== "lease") as Table[])("takes a %s as it should be", (table) => {
     undone(() => {
-      const id = ["receipt", "batch", "run"].includes(table) ? { id: 1 } : {};
+      const id = ["receipt", "batch", "gate", "run"].includes(table) ? { id: 1 } : {};
       if ("id" in id) db.sqlite.exec(`DELETE FROM ${table}`);
       expect(insert(table, id)).toBeGreaterThan(0);
     });
@@ -101,6 +106,17 @@ describe("the schema", () => {
     ["run", { note: "'no json'" }],
     ["run", { hook: 1, batch: 1 }],
     ["run", { batch: 99, hook: 2 }],
+    ["run", { batch: "NULL" }],
+    ["run", { gate: 1, hook: 2 }],
+    ["run", { batch: "NULL", gate: 1 }],
+    ["run", { batch: "NULL", gate: 99, state: "'done'", due_at: "NULL", ended_at: 1 }],
+    ["gate", {}],
+    ["gate", { entry: "'2.entry'", verdict: "'maybe'" }],
+    ["gate", { entry: "'2.entry'", took: -1 }],
+    ["gate", { entry: "'2.entry'", user: "'text'" }],
+    ["gate", { entry: "'2.entry'", repository: 99 }],
+    ["gate_update", { gate: 99 }],
+    ["gate_update", { name: "'text'" }],
     ["attempt", { number: 0 }],
     ["attempt", { outcome: "'exit'", exit_code: 0 }],
     ["attempt", { ended_at: 2 }],

@@ -1,5 +1,4 @@
-/** `hook add|edit|delete|enable|disable|import`: everything that changes the hook database. */
-import { readFileSync } from "node:fs";
+/** `hook add|edit|delete|enable|disable`: what changes the hook database. */
 import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import {
@@ -32,6 +31,9 @@ type Options = Where & {
   stdin?: string;
   each?: string;
   trees?: boolean;
+  advisory?: boolean;
+  dir?: string;
+  parallel?: boolean;
   unset?: string[];
 };
 
@@ -48,9 +50,12 @@ function addHookOptions(command: Command): Command {
     .option("--in-order", "a run that waits or is parked holds back the hook's later runs")
     .addOption(new Option("--ref <PATTERN>", "run only when such a ref moved; repeatable").argParser(collect))
     .addOption(new Option("--path <PATHSPEC>", "run only when such a path changed; repeatable").argParser(collect))
-    .option("--stdin <WHAT>", "what it reads: artifacts (default), updates or paths")
+    .option("--stdin <WHAT>", "what it reads: artifacts (after-receive's default), updates or paths")
     .option("--each <WHAT>", "receipt: run once for each push instead of once for the batch")
     .option("--trees", "list trees too")
+    .option("--advisory", "gates: a refusal is shown and recorded, and refuses nothing")
+    .option("--dir <DIR>", "local gates: run there, below the root of the work tree")
+    .option("--parallel", "local gates: run side by side with the neighbours so marked")
     .option("--json", "print the hooks as JSON");
 }
 
@@ -85,19 +90,11 @@ export function registerHookEdit(hook: Command): void {
       .description("switch hooks off; enable remembers their type")
       .argument("<ID...>", "ids or names, or all"),
   ).action((words: string[], options: Options) => changeEach(words, options, "disable"));
-  addWhere(
-    hook
-      .command("import")
-      .description("add hooks from what export printed")
-      .argument("<FILE>", "a file, or - for stdin"),
-  )
-    .option("--json", "print the hooks as JSON")
-    .addHelpText("after", "\nExample:\n  gatepost hook export -R old.git | gatepost hook import -R new.git -")
-    .action(importFile);
 }
 
 function options(given: Options): Partial<HookSpec> {
   const { command, type, sequence, name, timeout, retries, inOrder, ref, path, stdin, each, trees } = given;
+  const { advisory, dir, parallel } = given;
   return {
     ...(command === undefined ? {} : { command }),
     ...(type === undefined ? {} : { type }),
@@ -113,6 +110,9 @@ function options(given: Options): Partial<HookSpec> {
       : { stdin: requireWord(stdin, "--stdin", ["artifacts", "updates", "paths"] as const) }),
     ...(each === undefined ? {} : { each: requireWord(each, "--each", ["receipt"] as const) }),
     ...(trees === undefined ? {} : { trees }),
+    ...(advisory === undefined ? {} : { advisory }),
+    ...(dir === undefined ? {} : { dir }),
+    ...(parallel === undefined ? {} : { parallel }),
   };
 }
 
@@ -150,6 +150,9 @@ function unset(words: readonly string[]): Partial<HookSpec> {
     stdin: "stdin",
     each: "each",
     trees: "trees",
+    advisory: "advisory",
+    dir: "dir",
+    parallel: "parallel",
   } as const;
   const defaults: Partial<HookSpec> = { ...NO_OPTIONS, name: null };
   return Object.fromEntries(
@@ -241,34 +244,10 @@ async function sayWhatStays({ home, repository }: Opened): Promise<void> {
     );
 }
 
-async function importFile(file: string, given: Options): Promise<void> {
-  const text = readInput(file);
-  await withHome(given, async (opened) => {
-    const { readExported } = await import("../../home/exchange.ts");
-    const { importHooks } = await import("../../home/hooks.ts");
-    const fallback: Scope | null =
-      opened.repository === null ? null : { scope: "repository", repository: opened.repository.id };
-    const specs = readExported(opened.home, text, fallback, given.repository !== undefined);
-    await done(opened, importHooks(opened.home, specs), "added", given.json);
-  });
-}
-
-function readInput(file: string): string {
-  try {
-    return readFileSync(file === "-" ? 0 : file, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const hint = "Name a file that gatepost hook export wrote, or - for stdin.";
-    if (code === "ENOENT") throw new GatepostError("GP_NO_FILE", `There is no file ${file}.`, { hint });
-    if (code === "EISDIR") throw new GatepostError("GP_USAGE", `${file} is a folder.`, { hint });
-    throw new GatepostError("GP_DENIED", `${file} cannot be read (${code}).`, { hint });
-  }
-}
-
 const label = (hook: Hook): string => (hook.name === null ? String(hook.id) : `${hook.id} (${hook.name})`);
 
 /** Says what was done, warns of a type that this version does not run, and tells a daemon that there may be work. */
-async function done(opened: Opened, hooks: readonly Hook[], verb: string, json?: boolean): Promise<void> {
+export async function done(opened: Opened, hooks: readonly Hook[], verb: string, json?: boolean): Promise<void> {
   const { findType } = await import("../../core/hook-type.ts");
   const { ringDaemon } = await import("../../home/ring.ts");
   const { hookToJson } = await import("../../home/exchange.ts");

@@ -1,6 +1,7 @@
-/** `gatepost hook …`: the words; what they do is in hook-edit.ts, hook-show.ts and hook-test.ts. */
+/** `gatepost hook …`: the words; what they do is in hook-edit.ts, hook-import.ts, hook-show.ts and hook-test.ts. */
 import type { Command } from "commander";
 import { registerHookEdit } from "./hook-edit.ts";
+import { registerHookImport } from "./hook-import.ts";
 import { registerHookShow } from "./hook-show.ts";
 import { registerHookTest } from "./hook-test.ts";
 
@@ -15,6 +16,7 @@ In commands, %F is the gatepost program, %R the repository, %A the auxiliary fil
 percent sign. Sub-commands may be shortened, Fossil's own first: a add, e edit, d delete, l list, s status, t test.`,
     );
   registerHookEdit(hook);
+  registerHookImport(hook);
   registerHookShow(hook);
   registerHookTest(hook);
 }

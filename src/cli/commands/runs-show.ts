@@ -6,7 +6,7 @@ import { paint, plain, plainLines, print, printJson } from "../output.ts";
 import { counted } from "../words.ts";
 
 /** A run in the JSON of `runs --json`; times are ISO 8601, lengths milliseconds. */
-export const runToJson = ({ run, name, repository, what, took }: RunLine) => ({
+export const runToJson = ({ run, name, repository, what, took, gate }: RunLine) => ({
   id: name,
   repository,
   hook: { id: run.hook, name: run.hookName, type: run.type },
@@ -20,6 +20,26 @@ export const runToJson = ({ run, name, repository, what, took }: RunLine) => ({
   dueAt: run.dueAt === null ? null : new Date(run.dueAt),
   endedAt: run.endedAt === null ? null : new Date(run.endedAt),
   took,
+  gate: gate === null ? null : gateToJson(gate),
+});
+
+type Gate = NonNullable<RunLine["gate"]>;
+
+const gateToJson = (gate: Gate) => ({
+  type: gate.type,
+  native: gate.native,
+  verdict: gate.verdict,
+  reason: shown(gate.reason),
+  branch: shown(gate.branch),
+  author:
+    gate.authorName === null && gate.authorEmail === null
+      ? null
+      : { name: shown(gate.authorName), email: shown(gate.authorEmail), date: shown(gate.authorDate) },
+  user: shown(gate.user),
+  claimedUser: shown(gate.claimedUser),
+  updates: gate.updates.map(({ ref, old, new: value }) => ({ ref: shown(ref), old, new: value })),
+  at: new Date(gate.at),
+  took: gate.took,
 });
 
 export function printDetail(detail: RunDetail, json: boolean): void {
@@ -53,8 +73,18 @@ const detailToJson = (detail: RunDetail) => ({
 });
 
 function lines(detail: RunDetail): string[] {
-  const { run, name, repository, batch } = detail;
-  const hook = run.hookName === null ? String(run.hook) : `${run.hook} (${run.hookName})`;
+  const { run, name, repository, batch, gate } = detail;
+  const hook =
+    run.hookName === null ? String(run.hook) : run.hook === 0 ? run.hookName : `${run.hook} (${plain(run.hookName)})`;
+  if (run.gate !== null) {
+    const head = `run ${name}: hook ${hook} ${plain(run.type)} on ${plain(repository)}`;
+    return [
+      head,
+      ...(gate === null ? [] : gateLines(gate, detail.what)),
+      ...detail.attempts.flatMap(attemptLines),
+      ...endLines(detail),
+    ];
+  }
   const left =
     batch !== null && batch.leftOut > 0 ? `; ${counted(batch.leftOut, "receipt")} older than the window left out` : "";
   const of =
@@ -66,6 +96,26 @@ function lines(detail: RunDetail): string[] {
   if (detail.receipts.length > 20) out.push(`… and ${detail.receipts.length - 20} more receipts`);
   for (const attempt of detail.attempts) out.push(...attemptLines(attempt));
   out.push(...stateLines(detail));
+  return out;
+}
+
+function gateLines(gate: Gate, what: string): string[] {
+  const at = new Date(gate.at).toISOString().slice(0, 19).replace("T", " ");
+  const why = gate.reason === null ? "" : `: ${displayText(gate.reason)}`;
+  const claims = gate.claimedUser === null ? "" : ` (who says to be ${displayText(gate.claimedUser)})`;
+  const verdict = { pass: "passed", refused: "refused", broken: "broken", interrupted: "interrupted" }[gate.verdict];
+  const out = [
+    `gate ${plain(gate.native)}: ${what}; ${verdict}${why} in ${formatDuration(gate.took)} at ${at} UTC`,
+    `  called by ${displayText(gate.user)}${claims}`,
+  ];
+  if (gate.authorName !== null || gate.authorEmail !== null) {
+    const [author, email] = [gate.authorName, gate.authorEmail].map((bytes) => shown(bytes) ?? "");
+    const date = gate.authorDate === null ? "" : `, ${displayText(gate.authorDate)}`;
+    out.push(`  author ${author} <${email}>${date}`);
+  }
+  for (const { ref, old, new: value } of gate.updates.slice(0, 10))
+    out.push(`  ${displayText(ref)} ${old.slice(0, 12)}..${value.slice(0, 12)}`);
+  if (gate.updates.length > 10) out.push(`  … and ${gate.updates.length - 10} more refs`);
   return out;
 }
 
@@ -111,6 +161,11 @@ function outputLines(output: Buffer | null): string[] {
   return plainLines(output.toString("utf8").replace(/\n$/, ""))
     .split("\n")
     .map((line) => `  ${line}`);
+}
+
+/** How a run of a gate ended, which nobody can run again. */
+function endLines({ run }: RunDetail): string[] {
+  return run.state === "done" ? [] : [`${run.state}: ${plain(run.reason ?? "")}`];
 }
 
 function stateLines({ run, name }: RunDetail): string[] {

@@ -11,6 +11,7 @@ import { printDetail, runToJson } from "./runs-show.ts";
 type Options = Where & {
   failed?: boolean;
   parked?: boolean;
+  refused?: boolean;
   hook?: string;
   since?: string;
   limit?: string;
@@ -22,8 +23,9 @@ export function registerRuns(program: Command): void {
   const runs = addWhere(
     program.command("runs").description("list what ran: newest first, of a repository or, with --home, of all"),
   )
-    .option("--failed", "only runs that failed or are parked")
+    .option("--failed", "only runs that failed or are parked, refusals too")
     .option("--parked", "only parked runs")
+    .option("--refused", "only runs of gates that refused or were broken")
     .option("--hook <HOOK>", "only of this hook (id or name)")
     .option("--since <TIME>", "only since then: 2h (ago), or a date")
     .option("--limit <N>", "at most this many", "20")
@@ -56,6 +58,7 @@ async function filterFor({ home, repository }: Opened, given: Options): Promise<
     states: given.parked ? ["parked"] : given.failed ? ["failed", "parked"] : null,
     since: given.since === undefined ? null : requireInstant(given.since, "--since", Date.now()),
     after: null,
+    refused: given.refused === true,
     limit: requireCount(given.limit ?? "20", "--limit", 1),
   };
 }
@@ -67,7 +70,7 @@ function cells(line: RunLine, now: number): string[] {
     line.name,
     ago(line.startedAt ?? line.run.madeAt, now),
     plain(line.repository),
-    line.hook,
+    plain(line.hook),
     plain(line.what),
     line.took === null ? "" : formatDuration(line.took),
     endOf(line, now),
@@ -75,8 +78,9 @@ function cells(line: RunLine, now: number): string[] {
 }
 
 /** How a run ended, or what it waits for, in a few words. */
-function endOf({ run }: RunLine, now: number): string {
+function endOf({ run, gate }: RunLine, now: number): string {
   if (run.state === "done") return paint("green", "ok");
+  if (run.state === "failed" && run.gate !== null) return endInGate(run.reason ?? "", gate?.verdict);
   if (run.state === "running") return paint("yellow", `running, attempt ${run.attempts}`);
   if (run.state === "skipped") return paint("dim", `skipped: ${plain(run.reason ?? "")}`);
   if (run.state === "waiting") {
@@ -85,6 +89,15 @@ function endOf({ run }: RunLine, now: number): string {
     return paint("yellow", run.reason === null ? next : `${plain(run.reason)}, ${next}`);
   }
   return paint("red", run.state === "parked" ? `parked: ${plain(run.reason ?? "")}` : plain(run.reason ?? "failed"));
+}
+
+/** How a hook ended that its gate did not pass, or whose failure it only reports. */
+function endInGate(reason: string, verdict: NonNullable<RunLine["gate"]>["verdict"] | undefined): string {
+  const why = plain(reason);
+  if (why === verdict) return paint("red", why);
+  if (/^exit \d+, advisory$/.test(why)) return paint("yellow", why);
+  if (/^exit \d+$/.test(why)) return paint("red", `refused (${why})`);
+  return paint("red", verdict === "interrupted" ? `interrupted: ${why}` : `broken: ${why}`);
 }
 
 async function list(given: Options): Promise<void> {

@@ -296,10 +296,10 @@ post-receive:*) gp_kind=push ;;
 post-checkout:0) gp_kind= ;; # of files
 *) gp_kind=work ;;
 esac
-gp_chained=gatepost/chained/$gp_hook
-case $0 in
-*/*) gp_chained=${0%/*}/$gp_chained ;;
-esac
+gp_hooks=.
+case $0 in */*) gp_hooks=${0%/*} ;; esac
+gp_chained=$gp_hooks/gatepost/after/$gp_hook # the gate's shim, which runs the chained hook itself
+[ -f "$gp_chained" ] || gp_chained=$gp_hooks/gatepost/chained/$gp_hook
 
 if [ ! -f "$gp_chained" ] || [ ! -x "$gp_chained" ]; then
   trap 'exit 0' 0 # also if the shell gives up, as dash does for want of memory

@@ -1,0 +1,126 @@
+/** `hook import`: hooks from what export printed, or from another hook manager. */
+import { readFileSync } from "node:fs";
+import { type Command, Option } from "commander";
+import { GatepostError } from "../../core/errors.ts";
+import type { HookSpec, Scope } from "../../core/hook.ts";
+import type { Plan, Source } from "../../home/import/import-from.ts";
+import { plain, plainLines, print, printJson, say } from "../output.ts";
+import { addWhere, type Opened, type Where, withHome } from "../where.ts";
+import { done } from "./hook-edit.ts";
+
+type Options = Where & { from?: Source; take?: boolean; dryRun?: boolean; json?: boolean };
+
+export function registerHookImport(hook: Command): void {
+  addWhere(
+    hook
+      .command("import")
+      .description("add hooks from what export printed, or from another hook manager")
+      .argument("[FILE]", "a file, or - for stdin; with --from, the file or folder where it is not at its usual place"),
+  )
+    .addOption(
+      new Option("--from <MANAGER>", "whose hooks").choices([
+        "husky",
+        "lefthook",
+        "pre-commit-config",
+        "git-config",
+        "hooks-dir",
+      ]),
+    )
+    .option("--dry-run", "show what would be added, and change nothing")
+    .option("--take", "rename files of the hooks folder that do the same, so that nothing runs twice")
+    .option("--json", "print the hooks as JSON")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  gatepost hook export -R old.git | gatepost hook import -R new.git -
+  gatepost hook import --from lefthook --dry-run`,
+    )
+    .action(async (file: string | undefined, given: Options) => {
+      if (given.from !== undefined) await importFromManager(given.from, file ?? null, given);
+      else if (file !== undefined) await importFile(file, given);
+      else
+        throw new GatepostError("GP_USAGE", "What should be imported? Name a file, or another manager.", {
+          hint: "Such as: gatepost hook import hooks.json, or: gatepost hook import --from husky",
+        });
+    });
+}
+
+async function importFile(file: string, given: Options): Promise<void> {
+  const text = readInput(file);
+  await withHome(given, async (opened) => {
+    const { readExported } = await import("../../home/exchange.ts");
+    const { checkHook, importHooks } = await import("../../home/hooks.ts");
+    const fallback: Scope | null =
+      opened.repository === null ? null : { scope: "repository", repository: opened.repository.id };
+    const specs = readExported(opened.home, text, fallback, given.repository !== undefined);
+    if (given.dryRun)
+      await show(
+        opened,
+        specs.map((spec) => checkHook(opened.home, spec)),
+        null,
+        given.json,
+      );
+    else await done(opened, importHooks(opened.home, specs), "added", given.json);
+  });
+}
+
+async function importFromManager(source: Source, path: string | null, given: Options): Promise<void> {
+  await withHome(given, async (opened) => {
+    const { importFrom, planImport } = await import("../../home/import/import-from.ts");
+    if (opened.repository === null)
+      throw new GatepostError("GP_USAGE", "Into which repository? --home alone does not say. Nothing was imported.", {
+        hint: "Add -R REPOSITORY.",
+      });
+    if (given.dryRun) {
+      const plan = await planImport(opened.home, opened.repository, source, path);
+      await show(opened, plan.specs, plan, given.json);
+      if (!given.json) sayRest(plan, plan.specs.length);
+      return;
+    }
+    const imported = await importFrom(opened.home, opened.repository, source, path, given.take);
+    if (given.json) await show(opened, imported.hooks, imported, true);
+    await done(opened, imported.hooks, "added");
+    for (const file of imported.setAside) say(`renamed, so that it does not run twice: ${plain(file)}`);
+    sayRest(imported, imported.hooks.length);
+  });
+}
+
+/** The hooks as they are or would be: as JSON with what was left, or as a list. */
+async function show(opened: Opened, specs: readonly HookSpec[], plan: Plan | null, json?: boolean): Promise<void> {
+  const { hookToJson } = await import("../../home/exchange.ts");
+  if (json) {
+    const hooks = specs.map((spec) => ({ ...("id" in spec ? { id: spec.id } : {}), ...hookToJson(opened.home, spec) }));
+    printJson({ hooks, ...(plan === null ? {} : { left: plan.left, next: plan.next }) });
+    return;
+  }
+  for (const spec of specs) {
+    const { name, type, wasType, sequence, command, ...rest } = hookToJson(opened.home, spec);
+    const was = wasType === undefined ? "" : ` (was ${wasType})`;
+    print(plain(`would add ${name ?? "a hook"}: ${type}${was}, sequence ${sequence}`));
+    for (const [option, value] of Object.entries(rest).filter(([key]) => key !== "repository"))
+      for (const one of Array.isArray(value) ? value : [value]) print(`    ${option}: ${plain(String(one))}`);
+    print(plainLines(String(command)).replace(/^/gm, "    "));
+  }
+}
+
+/** What was not carried over, and what to do now. */
+function sayRest({ left, next }: Plan, count: number): void {
+  if (count === 0) say("There is no hook that could be carried over. Nothing was added.");
+  if (left.length > 0) say("Not carried over:");
+  for (const { what, why } of left) say(`  ${plain(what)} – ${plain(why)}`);
+  if (next.length > 0) say("What to do now:");
+  for (const line of next) say(`  ${plain(line)}`);
+}
+
+function readInput(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const hint = "Name a file that gatepost hook export wrote, or - for stdin.";
+    if (code === "ENOENT") throw new GatepostError("GP_NO_FILE", `There is no file ${file}.`, { hint });
+    if (code === "EISDIR") throw new GatepostError("GP_USAGE", `${file} is a folder.`, { hint });
+    throw new GatepostError("GP_DENIED", `${file} cannot be read (${code}).`, { hint });
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * Compiles the hooks of one type into the file that a gate reads: see src/shim/runtime/gate.sh for who reads it.
+ *
+ * The file holds the parts of the runtime that these hooks need, then each hook in order: a condition of ours decides
+ * whether it runs, its command stands in a subshell of its own, its exit status goes to _gatepost_end. The last line
+ * names how many hooks there are, and is the only one that can make the verdict pass. The file ends with a quote and
+ * without a newline, so that it cannot lose even its last byte and still be read.
+ *
+ * Nothing of the repository is in it, so that it goes along when the repository is moved. The text of a hook is in it
+ * as src/gate/command.ts decides; every other word that came from outside is in single quotes.
+ *
+ * Neighbours marked --parallel are the members of one pipeline, with stdin, stdout and stderr of each redirected.
+ *
+ * Proven by test/gate/compile.test.ts and test/e2e/gate-*.test.ts.
+ */
+import type { Hook } from "../core/hook.ts";
+import { isServerType } from "../core/hook-type.ts";
+import { places, substitute, VARIABLES } from "../core/substitute.ts";
+import { bodyOf, quoted } from "./command.ts";
+import { type Part, partText } from "./parts.ts";
+import { refFunction } from "./ref-case.ts";
+
+export type CompileOptions = {
+  /** PATH of server gates. */
+  path: string;
+  /** Stands for %A instead of the file that would be made; null: as the type has it. */
+  auxiliary: string | null;
+};
+
+const TAKES_INPUT: ReadonlySet<string> = new Set([
+  "before-receive",
+  "before-push",
+  "git:post-rewrite",
+  "git:reference-transaction",
+]);
+const HAS_MESSAGE: ReadonlySet<string> = new Set([
+  "commit-msg",
+  "git:prepare-commit-msg",
+  "git:applypatch-msg",
+  "git:sendemail-validate",
+]);
+
+/** The compiled file of these hooks, which are of one type and in the order in which they run. */
+export function compileGate(type: string, hooks: readonly Hook[], options: CompileOptions): string {
+  const prepared = hooks.map((hook, index) => prepare(type, hook, index, options));
+  const parts = new Set<Part>(prepared.flatMap(({ needs }) => needs));
+  if (isServerType(type)) parts.add("distrust");
+  const lines = [
+    "# The hooks of this type, compiled by Gatepost from its database. Change them there: gatepost hook edit",
+    ...(parts.size === 0 ? [] : ["_gatepost_load"]), // they use its functions
+    ...[...parts].sort().map(partText),
+    ...header(type, parts, options),
+    ...prepared.flatMap(({ refs }) => refs),
+  ];
+  for (const group of groupsOf(prepared)) lines.push(...(group.length === 1 ? alone(group[0]) : together(group)));
+  return `${lines.join("\n")}\n_gatepost_done "${hooks.length}"`;
+}
+
+type Prepared = {
+  hook: Hook;
+  /** Its place in the file, for the names of files and functions. */
+  index: number;
+  needs: Part[];
+  refs: string[];
+  /** The calls of ours that all must succeed for the hook to run. */
+  conditions: string[];
+  trace: string;
+  /** What the subshell runs. */
+  body: string;
+  command: string;
+  /** Its first argument is a file with a message. */
+  message: boolean;
+  stdin: "inherited" | "input" | "file";
+};
+
+function prepare(type: string, hook: Hook, index: number, { auxiliary }: CompileOptions): Prepared {
+  const given = hook.command ?? "";
+  const substituted = substitute(given);
+  const command = substituted.ok ? substituted.command : "exit 126"; // such a one cannot be stored
+  const needs: Part[] = [];
+  const conditions: string[] = [];
+  const refs: string[] = [];
+  const specs = [hook.dir ?? "", ...(hook.paths ?? [])].map(quoted).join(" "); // the folder comes first
+  if (hook.refs !== null) {
+    needs.push("refs");
+    refs.push(refFunction(`_gatepost_ref_${index}`, hook.refs));
+    conditions.push(`_gatepost_ref _gatepost_ref_${index}`);
+  }
+  if (hook.paths !== null || hook.stdin === "paths") needs.push(isOfCommit(type) ? "staged" : "pushed");
+  if (hook.paths !== null && hook.stdin !== "paths") conditions.push(`_gatepost_touches ${specs}`);
+  const usesAuxiliary = substituted.ok && (substituted.uses.has("A") || given.includes(VARIABLES.A));
+  if (usesAuxiliary && auxiliary === null && !HAS_MESSAGE.has(type)) {
+    needs.push("temporary", "auxiliary", type === "before-commit" ? "describe" : "facts");
+    conditions.push('_gatepost_auxiliary "$@"');
+  }
+  if (hook.stdin === "paths") {
+    needs.push("temporary");
+    conditions.push(`_gatepost_paths ${specs}`);
+  }
+  if (hook.timeout !== null) needs.push("timed");
+  if (hook.dir !== null || hook.timeout !== null) needs.push("enter");
+  if (hook.parallel) needs.push("together", "temporary");
+  return {
+    hook,
+    index,
+    needs,
+    refs,
+    conditions,
+    trace: isServerType(type) ? "" : traceOf(given),
+    body: hook.dir === null ? bodyOf(command) : `${enter(type, hook.dir)}\n${bodyOf(command)}`,
+    command,
+    message: HAS_MESSAGE.has(type),
+    stdin: hook.stdin === "paths" ? "file" : TAKES_INPUT.has(type) ? "input" : "inherited",
+  };
+}
+
+const isOfCommit = (type: string): boolean => type === "before-commit" || type === "commit-msg";
+
+/** In another folder, a message file that git named relative to the root would not be found. */
+const FULL_PATH = `shift; set -- "$${VARIABLES.A}" "$@"`;
+
+const enter = (type: string, dir: string): string =>
+  [...(HAS_MESSAGE.has(type) ? [FULL_PATH] : []), `_gatepost_enter ${quoted(dir)} || exit 126`].join("\n");
+
+function traceOf(command: string): string {
+  const words = places(command).map((piece) =>
+    typeof piece === "string" ? quoted(piece) : `"$${VARIABLES[piece.letter]}"`,
+  );
+  return `[ -z "$_gatepost_trace" ] || _gatepost_show ${words.join(" ")}`;
+}
+
+function header(type: string, parts: ReadonlySet<Part>, options: CompileOptions): string[] {
+  const lines: string[] = [];
+  if (isServerType(type)) lines.push(`_gatepost_distrust ${quoted(options.path)}`);
+  if (type === "before-push") lines.push("_gatepost_remote=$1");
+  if (options.auxiliary !== null) lines.push(`${VARIABLES.A}=${quoted(options.auxiliary)}`);
+  else if (HAS_MESSAGE.has(type)) lines.push(`case $1 in /*) ${VARIABLES.A}=$1 ;; *) ${VARIABLES.A}=$PWD/$1 ;; esac`);
+  if (parts.has("describe")) lines.push('_gatepost_write() { _gatepost_describe "$_gatepost_file"; }');
+  else if (parts.has("facts")) lines.push('_gatepost_write() { _gatepost_facts "$@"; }');
+  return lines;
+}
+
+/** Hooks that run by themselves, and neighbours that run side by side. */
+function groupsOf(hooks: readonly Prepared[]): Prepared[][] {
+  const groups: Prepared[][] = [];
+  for (const one of hooks) {
+    const last = groups.at(-1);
+    if (one.hook.parallel && last?.every(({ hook }) => hook.parallel) === true) last.push(one);
+    else groups.push([one]);
+  }
+  return groups;
+}
+
+const begin = ({ hook }: Prepared): string =>
+  `_gatepost_begin ${hook.id} ${quoted(labelOf(hook))} ${quoted(hook.name ?? String(hook.id))}`;
+
+const labelOf = ({ id, name }: Hook): string => (name === null ? `hook ${id}` : `hook ${id} (${name})`);
+
+const end = ({ hook }: Prepared, status: string): string =>
+  `_gatepost_end ${status}${hook.advisory ? " advisory" : ""}`;
+
+function alone(one: Prepared | undefined): string[] {
+  if (one === undefined) return [];
+  const timed = one.hook.timeout !== null;
+  return [
+    `if ${[begin(one), ...one.conditions].join(" && ")}; then`,
+    ...(one.trace === "" ? [] : [one.trace]),
+    ...descriptor3(one, '"$_gatepost_file"', timed),
+    ...(timed ? timedCall(one) : ["(", one.body, one.stdin === "inherited" ? ")" : ") <&3 3<&-"]),
+    end(one, timed ? '"$_gatepost_status"' : "$?"),
+    "fi",
+  ];
+}
+
+/** What the hook reads is opened as descriptor 3, which nobody else keeps. */
+function descriptor3({ stdin }: Prepared, file: string, timed: boolean): string[] {
+  if (stdin === "input") return ["_gatepost_feed"];
+  if (stdin === "file") return [`exec 3<${file}`];
+  return timed ? ["exec 3<&0"] : [];
+}
+
+const timedCall = ({ hook, message, command }: Prepared): string[] => [
+  `_gatepost_dir=${quoted(hook.dir ?? "")}`,
+  `_gatepost_timed ${(hook.timeout ?? 0) / 1000} ${quoted(hook.dir !== null && message ? `${FULL_PATH}\n${command}` : command)} "$@"`,
+];
+
+function together(group: readonly Prepared[]): string[] {
+  const runs = (index: number): string => `_gatepost_run_${index}`;
+  return [
+    ...group.flatMap((one) => [
+      `${runs(one.index)}=`,
+      `if ${[begin(one), ...one.conditions, `_gatepost_place ${one.index}`].join(" && ")}; then`,
+      ...(one.trace === "" ? [] : [one.trace]),
+      `${runs(one.index)}=yes _gatepost_reads_${one.index}=$_gatepost_reads`,
+      "fi",
+    ]),
+    ...group.flatMap((one, n) => [
+      `if [ -n "$${runs(one.index)}" ] && [ -z "$_gatepost_stop" ]; then`,
+      ...member(one),
+      n === group.length - 1 ? "fi" : "fi |",
+    ]),
+    ...group.flatMap((one) => [
+      `if [ -n "$${runs(one.index)}" ]; then`,
+      `_gatepost_gather ${one.index} ${one.hook.id} ${quoted(labelOf(one.hook))} ${quoted(one.hook.name ?? String(one.hook.id))}`,
+      end(one, '"$_gatepost_status"'),
+      "fi",
+    ]),
+    "_gatepost_ended=",
+  ];
+}
+
+function member(one: Prepared): string[] {
+  const { hook, index, stdin } = one;
+  const timed = hook.timeout !== null;
+  const output = `>"$_gatepost_base.out-${index}" 2>&1`;
+  const input = stdin === "inherited" && !timed ? "</dev/null" : "<&3 3<&-";
+  return [
+    `GATEPOST_HOOK=${quoted(hook.name ?? String(hook.id))}`,
+    ...(stdin === "inherited" && timed ? ["exec 3</dev/null"] : descriptor3(one, `"$_gatepost_reads_${index}"`, timed)),
+    ...(timed
+      ? [
+          `trap '[ -z "$_gatepost_pid" ] || kill "$_gatepost_pid"; exit 143' INT TERM HUP`,
+          ...timedCall(one).slice(0, 1),
+          `${timedCall(one)[1]} ${output}`,
+          `_gatepost_note ${index} "$_gatepost_status"`,
+        ]
+      : ["(", one.body, `) ${input} ${output}`, `_gatepost_note ${index} $?`]),
+  ];
+}

@@ -1,0 +1,71 @@
+# What a push brings, for --path and --stdin paths: on the pushing side by the lines "LREF LOID RREF ROID" of pre-push,
+# on the receiving side by "OLD NEW REF". A commit is new if no ref that is there already reaches it.
+
+# git in the folder _gatepost_dir, which pathspecs and paths are relative to.
+_gatepost_walk() (
+  [ -z "$_gatepost_dir" ] || _gatepost_enter "$_gatepost_dir" || exit
+  exec git -c core.fsmonitor=false --no-pager "$@" </dev/null
+)
+
+# Calls $1 with OLD and NEW of each ref that does not go away, and with the other arguments.
+_gatepost_each_update() {
+  _gatepost_call=$1
+  shift
+  if [ "$GATEPOST_TYPE" = before-push ]; then _gatepost_there=--remotes=$_gatepost_remote; else _gatepost_there=--all; fi
+  while read -r _gatepost_1 _gatepost_2 _gatepost_3 _gatepost_4; do
+    if [ "$GATEPOST_TYPE" = before-push ]; then _gatepost_1=$_gatepost_4; fi
+    case $_gatepost_2 in
+    *[!0]*) "$_gatepost_call" "$_gatepost_1" "$_gatepost_2" "$@" || return ;;
+    esac
+  done <<INPUT
+${_gatepost_input:-$_gatepost_first}
+INPUT
+}
+
+# Notes in _gatepost_found whether a new commit below NEW touches one of the pathspecs.
+_gatepost_search() {
+  _gatepost_tip=$2
+  shift 2
+  [ -z "$_gatepost_found" ] || return 0
+  _gatepost_found=$(_gatepost_walk rev-list -1 --full-history "$_gatepost_tip" --not "$_gatepost_there" -- "$@")
+}
+
+# Does a new commit touch one of these pathspecs, taken from the folder $1? Leaves the hook out if not.
+_gatepost_touches() {
+  _gatepost_found= _gatepost_dir=$1
+  shift
+  _gatepost_each_update _gatepost_search "$@" || _gatepost_break 'git could not list the commits for --path' || return
+  [ -n "$_gatepost_found" ] || { _gatepost_leave_out path 'no pushed path matches --path' && return 1; }
+}
+
+# Writes the paths that differ between OLD and NEW and that NEW has. A ref whose old value is not here is compared with
+# the newest commit that was here already, or with nothing.
+_gatepost_differ() {
+  _gatepost_old=$1 _gatepost_tip=$2
+  shift 2
+  case $_gatepost_old in
+  *[!0]*) _gatepost_walk cat-file -e "$_gatepost_old^{commit}" 2>/dev/null || _gatepost_old= ;;
+  *) _gatepost_old= ;;
+  esac
+  if [ -z "$_gatepost_old" ]; then
+    _gatepost_old=$(_gatepost_walk rev-list --boundary "$_gatepost_tip" --not "$_gatepost_there") || return
+    case $_gatepost_old in
+    '') return 0 ;; # nothing is new
+    *-*) _gatepost_old=${_gatepost_old#*-} _gatepost_old=${_gatepost_old%%"$_gatepost_newline"*} ;;
+    *) _gatepost_old=$(_gatepost_walk hash-object -t tree /dev/null) || return ;;
+    esac
+  fi
+  _gatepost_walk diff-tree -r -z --name-only --diff-filter=d --no-renames --relative "$_gatepost_old" \
+    "$_gatepost_tip" -- "$@"
+}
+
+# Makes _gatepost_file hold the pushed paths that match, each ended by NUL. Leaves the hook out if there are none.
+_gatepost_paths() {
+  _gatepost_dir=$1
+  shift
+  _gatepost_file "paths-$_gatepost_id" || return
+  _gatepost_each_update _gatepost_differ "$@" >"$_gatepost_file" ||
+    _gatepost_break 'git could not list the pushed paths' || return
+  [ -s "$_gatepost_file" ] || { _gatepost_leave_out none 'no pushed path is left for --stdin paths' && return 1; }
+  [ "$_gatepost_count" -lt 2 ] || sort -zu -o "$_gatepost_file" -- "$_gatepost_file"
+}

@@ -1,0 +1,183 @@
+/**
+ * Keeps gates and shims as the hook database says: compiles what changed, puts shims where hooks are, and takes them
+ * away where none are left.
+ *
+ * Order. A marker (gates/stale) is made inside the transaction of an edit. After it, under the write lock again: compiled
+ * files first, then shims are put in place, then shims that nothing needs are taken out, and last their compiled files;
+ * then the marker goes. So a shim never stands without its compiled file, and a death anywhere leaves the marker, by
+ * which the next call of the home's owner does all of it again. Because it is all done under the lock and from what the
+ * database says then, of two edits at once the later compile serves both.
+ *
+ * A file is written under another name, synced and renamed. Repositories with the same hooks share the bytes: one file
+ * is written and linked for each, so that a thousand repositories cost one sync, and one of the folder.
+ *
+ * Proven by test/e2e/gates.test.ts and test/e2e/gate-faults.test.ts.
+ */
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { bySequence, covers, type Hook } from "../core/hook.ts";
+import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
+import { HOME_NAME } from "../core/layout.ts";
+import { compileGate } from "../gate/compile.ts";
+import { folderOwner, installGates, markCommon, removeGates, standingGates } from "../shim/install.ts";
+import { write } from "../store/database.ts";
+import { listHooks } from "../store/hook.ts";
+import { type HooksFolder, hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { homeSettings, type OpenHome } from "./open.ts";
+
+/** Notes that the gates are about to differ from the database; call it inside the transaction of the edit. */
+export const markStale = (home: OpenHome): void => writeFileSync(home.layout.stale, "", { mode: 0o644 });
+
+/** The file that holds the compiled hooks of a type for a repository. */
+export const compiledFile = (home: OpenHome, row: Pick<RepositoryRow, "id" | "path">, type: string): string =>
+  join(home.layout.gates, home.dir === join(row.path, HOME_NAME) ? type : `${row.id}.${type}`);
+
+/** Compiles the gates of every repository of the home and brings the shims in line. Idempotent. */
+export function refreshGates(home: OpenHome): void {
+  write(home.db, () => {
+    const wanted = compileAll(home);
+    const press = new Press(home);
+    for (const [file, text] of wanted.files) press.put(file, text);
+    press.finish();
+    for (const change of wanted.shims) bringInLine(change);
+    for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
+    rmSync(home.layout.stale, { force: true });
+  });
+}
+
+/** Does the same where an earlier call died before it was done. */
+export function refreshStaleGates(home: OpenHome): void {
+  if (existsSync(home.layout.stale)) refreshGates(home);
+}
+
+type ShimChange = { folder: string; use: HooksFolder["use"]; natives: readonly string[] };
+export type Wanted = {
+  /** Text of each compiled file, by its name in gates/. */
+  files: Map<string, string>;
+  shims: ShimChange[];
+};
+
+/** What should stand in gates/ and in the hooks folders. Changes nothing. */
+export function compileAll(home: OpenHome): Wanted {
+  const { path } = homeSettings(home);
+  const hooks = listHooks(home.db)
+    .filter((hook) => hook.command !== null && IN_PLACE.includes(hook.type))
+    .sort(bySequence);
+  const texts = new Map<string, string>();
+  const compiled = (type: string, of: readonly Hook[]): string => {
+    const key = `${type} ${of.map(({ id }) => id).join(" ")}`;
+    const text = texts.get(key) ?? compileGate(type, of, { path, auxiliary: null });
+    texts.set(key, text);
+    return text;
+  };
+  const files = new Map<string, string>();
+  const folders = new Map<string, ShimChange & { natives: string[] }>();
+  for (const row of listRepositories(home.db)) {
+    if (row.kind !== "git") continue;
+    const own = new Map<string, Hook[]>();
+    for (const hook of hooks) if (covers(hook.scope, row)) own.set(hook.type, [...(own.get(hook.type) ?? []), hook]);
+    const places = hooksFolders(row);
+    // Where others use the folder, a shim may stand for their sake: then this repository's gate says that it has none.
+    const types = places.some(({ use }) => use !== "own") ? IN_PLACE : [...own.keys()];
+    for (const type of types) {
+      const file = compiledFile(home, row, type).slice(home.layout.gates.length + 1);
+      files.set(file, compiled(type, own.get(type) ?? []));
+    }
+    for (const { path: folder, use } of places) {
+      const change = folders.get(folder) ?? { folder, use, natives: [] };
+      change.natives.push(...[...own.keys()].flatMap(nativeHooks).filter((name) => !change.natives.includes(name)));
+      folders.set(folder, change);
+    }
+  }
+  return { files, shims: [...folders.values()] };
+}
+
+const ALL_NATIVES = IN_PLACE.flatMap(nativeHooks);
+
+function bringInLine({ folder, use, natives }: ShimChange): void {
+  if (folderOwner(folder) !== null) return; // another manager's: its hooks are imported, or it stays
+  const standing = standingGates(folder, ALL_NATIVES);
+  const missing = natives.filter((native) => standing.get(native) !== "ours");
+  const spare = [...standing].flatMap(([native, state]) =>
+    !natives.includes(native) && (state === "ours" || state === "stale") ? [native] : [],
+  );
+  if (missing.length > 0) {
+    markCommon(folder, use !== "own");
+    installGates(folder, missing);
+  }
+  // In a folder that others use, other homes may need it: there it stays and asks a gate that has no hooks.
+  if (spare.length > 0 && use !== "everyone") removeGates(folder, spare);
+}
+
+/** Names in gates/ that are compiled files. */
+export const compiledNames = (home: OpenHome): string[] =>
+  readdirSync(home.layout.gates).filter((name) => IN_PLACE.includes(name.replace(/^\d+\./, "")));
+
+/** Writes compiled files: each text once, however many files are to have it. */
+class Press {
+  readonly #home: OpenHome;
+  readonly #masters = new Map<string, string>();
+  #changed = false;
+
+  constructor(home: OpenHome) {
+    this.#home = home;
+  }
+
+  put(name: string, text: string): void {
+    const file = join(this.#home.layout.gates, name);
+    if (textOf(file) === text) return;
+    const temporary = `${file}.${process.pid}.new`;
+    rmSync(temporary, { force: true });
+    linkSync(this.#master(text), temporary);
+    renameSync(temporary, file);
+    this.#changed = true;
+  }
+
+  #master(text: string): string {
+    let master = this.#masters.get(text);
+    if (master === undefined) {
+      master = join(this.#home.layout.gates, `.${process.pid}-${this.#masters.size}.new`);
+      rmSync(master, { force: true });
+      const open = existsSync(this.#home.layout.shared) ? 0o644 : 0o600;
+      writeFileSync(master, text, { mode: open });
+      chmodSync(master, open); // whatever the umask
+      sync(master);
+      this.#masters.set(text, master);
+    }
+    return master;
+  }
+
+  finish(): void {
+    for (const master of this.#masters.values()) rmSync(master);
+    if (this.#changed) sync(this.#home.layout.gates);
+  }
+}
+
+function textOf(file: string): string | null {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
+}
+
+function sync(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

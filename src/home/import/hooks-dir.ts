@@ -1,0 +1,54 @@
+/**
+ * The files of a hooks folder: each executable one under a name of Git's becomes one hook.
+ *
+ * The text of a script for sh becomes the command; any other program is copied to `gatepost/imported/` in the folder
+ * and run from there. What looks for other files beside itself stays where it is: as a chained hook it runs all the
+ * same.
+ */
+import { type Foreign, foreignHook, type Left, nameFrom, noTypeFor, typeOf, withoutPlaces } from "./foreign.ts";
+
+export type HookFile = { name: string; content: Buffer; link: boolean; executable: boolean };
+export type HooksDir = Foreign & {
+  /** Names whose file is to be copied for the command to run. */
+  copied: string[];
+  /** Names that became hooks, whose file would now run a second time. */
+  taken: string[];
+};
+
+/** The hooks of a folder's files. `run` is the shell word for the copy of a file of that name. */
+export function hooksDirHooks(files: readonly HookFile[], run: (name: string) => string): HooksDir {
+  const left: Left[] = [];
+  const copied: string[] = [];
+  const hooks = files.flatMap(({ name, content, link, executable }) => {
+    const type = typeOf(name);
+    const reason = !executable
+      ? "it is not executable, so Git does not run it"
+      : type === null
+        ? noTypeFor(name)
+        : link
+          ? "it is a symbolic link; it stays and runs as a chained hook"
+          : null;
+    const made = reason === null ? commandOf(name, content, run) : null;
+    if (type === null || made === null) {
+      left.push({ what: name, why: reason ?? "it looks for files beside itself; it stays and runs as a chained hook" });
+      return [];
+    }
+    if (made.copy) copied.push(name);
+    return [{ native: name, hook: foreignHook(type, nameFrom(name), made.command) }];
+  });
+  return { hooks: hooks.map(({ hook }) => hook), left, next: [], copied, taken: hooks.map(({ native }) => native) };
+}
+
+const LOOKS_AROUND = /\$\{?0\b|\bBASH_SOURCE\b|__file__|__dir(?:name)?|import\.meta|argv\[0\]|\$PROGRAM_NAME|FindBin/;
+
+function commandOf(name: string, content: Buffer, run: (name: string) => string) {
+  const text = content.toString("utf8");
+  const isText = !content.includes(0) && Buffer.from(text).equals(content);
+  if (isText && LOOKS_AROUND.test(text)) return null;
+  const shebang = /^#![ \t]*(?:\/usr)?\/bin\/(?:env[ \t]+)?sh(?:[ \t]+-([a-z]+))?[ \t]*\n/.exec(text);
+  if (!isText || (shebang === null && text.startsWith("#!")) || shebang?.[1]?.includes("c"))
+    return { command: `${run(name)} "$@"`, copy: true };
+  const options = shebang?.[1] === undefined ? "" : `set -${shebang[1]}\n`;
+  const body = text.slice(shebang?.[0].length ?? 0).trimEnd();
+  return { command: withoutPlaces(options + body), copy: false };
+}

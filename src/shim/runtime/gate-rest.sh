@@ -1,0 +1,193 @@
+# The part of the gate's runtime that few commits need; the shim (gate.sh in the sources) reads it when they do. In a
+# hooks folder it stands as gatepost/gate.sh, beside the shims of all gates. Rules and names are those of the shim.
+
+_gatepost_say() {
+  printf 'gatepost: %s\n' "$1" >&2
+}
+
+# Sets _gatepost_now to milliseconds, by a clock that never goes back and has 10 ms; when tracing, by a better one.
+_gatepost_clock() {
+  _gatepost_now=0
+  if [ -n "$_gatepost_trace" ]; then
+    _gatepost_now=$(date +%s%3N 2>/dev/null)
+    case $_gatepost_now in *[!0-9]* | '') _gatepost_now=0 ;; esac
+    return
+  fi
+  { IFS='. ' read -r _gatepost_now _gatepost_line _gatepost_text </proc/uptime; } 2>/dev/null || return
+  _gatepost_now=$((_gatepost_now * 1000 + 1${_gatepost_line}0 - 1000))
+}
+
+# Sets _gatepost_took to the milliseconds since the clock showed $1.
+_gatepost_since() {
+  _gatepost_clock
+  _gatepost_took=$((${_gatepost_ended:-$_gatepost_now} - $1))
+}
+
+# Reads the first line of a file into _gatepost_line.
+_gatepost_read() {
+  _gatepost_line=
+  { IFS= read -r _gatepost_line <"$1"; } 2>/dev/null
+}
+
+# The hooks that are not of a commit: which type asks this gate, and what git hands over on stdin.
+_gatepost_begin_other() {
+  case $_gatepost_native in
+  pre-push) GATEPOST_TYPE=before-push ;;
+  pre-receive) GATEPOST_TYPE=before-receive _gatepost_local= ;;
+  update) GATEPOST_TYPE=before-ref _gatepost_local= _gatepost_first="$2 $3 $1" _gatepost_count=1 ;;
+  post-commit) GATEPOST_TYPE=after-commit _gatepost_after=yes ;;
+  post-update) GATEPOST_TYPE=git:post-update _gatepost_local= _gatepost_after=yes ;;
+  push-to-checkout) GATEPOST_TYPE=git:push-to-checkout _gatepost_local= ;;
+  post-*) GATEPOST_TYPE=git:$_gatepost_native _gatepost_after=yes ;;
+  *) GATEPOST_TYPE=git:$_gatepost_native ;;
+  esac
+  case $_gatepost_native in
+  pre-receive | pre-push | post-rewrite | reference-transaction) _gatepost_take ;;
+  esac
+  if [ -z "$_gatepost_local" ]; then GATEPOST_USER=; fi
+}
+
+# GATEPOST_TRACE and GATEPOST_SKIP count where the caller is the one who commits.
+_gatepost_ask_caller() {
+  [ -n "$_gatepost_local" ] || return 0
+  _gatepost_trace=${GATEPOST_TRACE-} _gatepost_skip=${GATEPOST_SKIP:+,$GATEPOST_SKIP,}
+  _gatepost_clock
+}
+
+# Keeps what git hands over on stdin, since several may want to read it: 25 lines by the shell, the rest by one cat.
+_gatepost_take() {
+  while IFS= read -r _gatepost_line; do
+    _gatepost_input=$_gatepost_input${_gatepost_input:+$_gatepost_newline}$_gatepost_line
+    _gatepost_count=$((_gatepost_count + 1))
+    [ "$_gatepost_count" -lt 25 ] || break
+  done
+  _gatepost_first=$_gatepost_input
+  [ "$_gatepost_count" -eq 25 ] || return 0
+  _gatepost_more=+
+  _gatepost_line=$(command -p cat)
+  _gatepost_input=$_gatepost_input${_gatepost_line:+$_gatepost_newline$_gatepost_line}
+}
+
+# Sets _gatepost_branch to the branch that is being rebased, where HEAD names none.
+_gatepost_look_for_branch() {
+  for _gatepost_text in rebase-merge rebase-apply; do
+    ! _gatepost_read "$_gatepost_gitdir/$_gatepost_text/head-name" || break
+  done
+  case $_gatepost_line in refs/*) _gatepost_branch=$_gatepost_line ;; esac
+}
+
+# Finds the work tree's own git directory, the repository, and its home. Leaves the directory as it was.
+_gatepost_find() {
+  _gatepost_gitdir=${GIT_DIR:-.git}
+  if [ -f "$_gatepost_gitdir" ]; then # linked work trees and submodules, where git has not set GIT_DIR
+    _gatepost_read "$_gatepost_gitdir"
+    _gatepost_gitdir=${_gatepost_line#gitdir: }
+  fi
+  case $_gatepost_gitdir in /*) ;; *) _gatepost_gitdir=./$_gatepost_gitdir ;; esac # past CDPATH
+  _gatepost_common=${GIT_COMMON_DIR:-$_gatepost_gitdir}
+  if [ -z "${GIT_COMMON_DIR-}" ] && [ -f "$_gatepost_gitdir/commondir" ]; then
+    _gatepost_read "$_gatepost_gitdir/commondir"
+    _gatepost_common=$_gatepost_line
+    case $_gatepost_common in /*) ;; *) _gatepost_common=$_gatepost_gitdir/$_gatepost_common ;; esac
+  fi
+  case $_gatepost_common in /*) ;; *) _gatepost_common=./$_gatepost_common ;; esac
+  _gatepost_pwd=$PWD _gatepost_old=${OLDPWD-} _gatepost_had=${OLDPWD+yes}
+  cd -P -- "$_gatepost_common" 2>/dev/null || return
+  GATEPOST_REPOSITORY=$PWD
+  cd -- "$_gatepost_pwd" 2>/dev/null || return
+  if [ -n "$_gatepost_had" ]; then OLDPWD=$_gatepost_old; else unset OLDPWD; fi
+  _gatepost_place=$GATEPOST_REPOSITORY/gatepost
+  if [ -d "$_gatepost_place" ]; then
+    _gatepost_home=$_gatepost_place _gatepost_gates=$_gatepost_place/gates/
+    return
+  fi
+  [ -f "$_gatepost_place" ] || return
+  { IFS= read -r _gatepost_home && IFS= read -r _gatepost_gates; } 2>/dev/null <"$_gatepost_place"
+  case $_gatepost_home in "home: /"*) _gatepost_home=${_gatepost_home#home: } ;; *) _gatepost_home= ;; esac
+  case ${_gatepost_gates#gates: } in
+  '' | *[!0-9]*) _gatepost_home= ;;
+  *) _gatepost_gates=$_gatepost_home/gates/${_gatepost_gates#gates: }. ;;
+  esac
+  [ -n "$_gatepost_home" ]
+}
+
+# Finds the home, or decides what it means that there is none.
+_gatepost_find_elsewhere() {
+  if _gatepost_find; then
+    [ -n "$_gatepost_local" ] || [ ! -O "$_gatepost_home" ] || GATEPOST_USER=${GL_USER:-${REMOTE_USER-}}
+    return
+  fi
+  _gatepost_home=
+  _gatepost_fault="its home is missing (${GATEPOST_REPOSITORY:-.git}/gatepost)"
+  if [ -e "$_gatepost_hooks/gatepost/common" ]; then # a hooks folder of many, and this repository is not registered
+    _gatepost_whole=yes _gatepost_verdict=pass _gatepost_code=0
+  fi
+}
+
+# Makes descriptor 3 what the next hook reads on stdin.
+_gatepost_feed() {
+  if [ -z "$_gatepost_input" ]; then
+    exec 3</dev/null
+    return
+  fi
+  exec 3<<INPUT
+$_gatepost_input
+INPUT
+}
+
+# Runs the hook that was there before us, with what git gave.
+_gatepost_chain() {
+  [ -f "$_gatepost_hooks/gatepost/chained/$_gatepost_native" ] || return 0
+  _gatepost_id=0 _gatepost_label="the $_gatepost_native hook that was there before" _gatepost_start=$_gatepost_now
+  case $_gatepost_native in
+  pre-receive | pre-push | post-rewrite | reference-transaction)
+    _gatepost_feed
+    "$_gatepost_hooks/gatepost/chained/$_gatepost_native" "$@" <&3 3<&-
+    ;;
+  *) "$_gatepost_hooks/gatepost/chained/$_gatepost_native" "$@" ;;
+  esac
+  _gatepost_judge $?
+}
+
+# Shows a command before it starts; values stand where the command has places for them.
+_gatepost_show() {
+  case $* in
+  *[[:cntrl:]]*) _gatepost_say "$GATEPOST_TYPE $_gatepost_label" ;;
+  *)
+    printf 'gatepost: %s %s: ' "$GATEPOST_TYPE" "$_gatepost_label" >&2
+    printf '%s' "$@" >&2
+    printf '\n' >&2
+    ;;
+  esac
+}
+
+# Is the hook that begins to run, or left out?
+_gatepost_is_wanted() {
+  if [ -n "$_gatepost_stop" ]; then
+    _gatepost_lines=${_gatepost_lines}unrun\ $1$_gatepost_newline
+    _gatepost_unrun=$_gatepost_unrun${_gatepost_unrun:+, }$2
+    return 1
+  fi
+  case $_gatepost_skip in
+  *",$1,"* | *",$3,"*)
+    _gatepost_leave_out asked 'skipped by GATEPOST_SKIP'
+    return 1
+    ;;
+  esac
+  _gatepost_clock
+  _gatepost_start=$_gatepost_now
+}
+
+# Leaves the hook that has begun out: WHY for the record, and in words for a trace.
+_gatepost_leave_out() {
+  _gatepost_lines=${_gatepost_lines}skipped\ $_gatepost_id\ $1$_gatepost_newline
+  [ -z "$_gatepost_trace" ] || _gatepost_say "$GATEPOST_TYPE $_gatepost_label: $2"
+}
+
+# Breaks the gate before a hook could run: the reason, in words. Fails, so that what follows is not done.
+_gatepost_break() {
+  _gatepost_stop=yes _gatepost_verdict=broken _gatepost_why=$1 _gatepost_code=1
+  _gatepost_who=$_gatepost_label _gatepost_name=$GATEPOST_HOOK
+  _gatepost_lines=${_gatepost_lines}ran\ $_gatepost_id\ broken\ 1\ 0$_gatepost_newline
+  return 1
+}

@@ -1,0 +1,121 @@
+/**
+ * The log of gates: the file `gates` in the spool of a home that nobody else writes to, to which each gate adds its
+ * record. A file of its own for each would cost a commit a hundred times as much.
+ *
+ *     (empty line) record (empty line) record …        a record as in gate-entry.ts, which also says `run` and `clock`
+ *
+ * Whoever stores records first renames the file, to gates.UUID.log, so that gates begin a new one, and reads what was
+ * renamed. A gate that had the file open just then may still add to the renamed one: so it is kept, and read again, until
+ * it is a minute old. A record that was read twice is known by its run. One that was cut off spoils no other: each begins
+ * on a line of its own.
+ *
+ * A death at any point leaves the file under one name or the other. Proven by test/spool/gate-log.test.ts.
+ */
+import { randomUUID } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs";
+import { uptime } from "node:os";
+import { join } from "node:path";
+import { fromBuffer, toBuffer } from "../core/bytes.ts";
+import { MINUTE } from "../core/units.ts";
+import type { SpooledGate, Unusable } from "./drain.ts";
+import { parseGateEntry } from "./gate-entry.ts";
+
+const CURRENT = "gates";
+const RENAMED = /^gates\.[0-9a-f-]+\.log$/;
+
+export type GateLogs = {
+  gates: SpooledGate[];
+  /** What can never be stored, with its bytes. */
+  unusable: Unusable[];
+  /** Files that need not be kept once these records are stored. */
+  done: string[];
+};
+
+/** Whether there is anything to store, or a file to be read for the last time. */
+export function isGateLogDue(spool: string, now: number): boolean {
+  const current = statSync(join(spool, CURRENT), { throwIfNoEntry: false });
+  return (current !== undefined && current.size > 0) || renamed(spool).some((name) => isOld(join(spool, name), now));
+}
+
+/** Renames the log and reads it, and those renamed before. For the home's owner. */
+export function takeGateLogs(spool: string, now: number): GateLogs {
+  try {
+    renameSync(join(spool, CURRENT), join(spool, `gates.${randomUUID()}.log`));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const logs: GateLogs = { gates: [], unusable: [], done: [] };
+  for (const name of renamed(spool)) {
+    const isLast = isOld(join(spool, name), now); // asked before it is read: what is added later is not missed
+    readLog(join(spool, name), isLast, logs);
+    if (isLast) logs.done.push(name);
+  }
+  return logs;
+}
+
+/** Removes files that were read for the last time. */
+export function removeGateLogs(spool: string, names: readonly string[]): void {
+  for (const name of names) rmSync(join(spool, name), { force: true });
+}
+
+function renamed(spool: string): string[] {
+  try {
+    return readdirSync(spool).filter((name) => RENAMED.test(name));
+  } catch {
+    return [];
+  }
+}
+
+/** A minute since it was renamed, or the clock was set back since. */
+function isOld(file: string, now: number): boolean {
+  const changed = statSync(file, { throwIfNoEntry: false })?.ctimeMs;
+  return changed !== undefined && Math.abs(now - changed) > MINUTE;
+}
+
+function readLog(path: string, isLast: boolean, logs: GateLogs): void {
+  let file: number;
+  try {
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return; // another process was the last
+    throw error;
+  }
+  try {
+    const { uid, mtimeMs, birthtimeMs } = fstatSync(file);
+    const text = fromBuffer(readFileSync(file));
+    for (const [index, record] of text.split(/(?:^|\n)(?=\n|gatepost 1\n)/).entries()) {
+      const lines = record.replace(/^\n+|\n+$/g, "");
+      if (lines === "") continue;
+      const bytes = toBuffer(`${lines}\n` as typeof text);
+      const parsed = parseGateEntry(bytes);
+      const name = `${path.slice(path.lastIndexOf("/") + 1)}-${index}.entry`;
+      if (parsed.state === "bad") logs.unusable.push({ name, reason: parsed.reason, bytes });
+      else if (parsed.state === "whole" && parsed.entry.run === null)
+        logs.unusable.push({ name, reason: "does not say which run it is of", bytes });
+      else if (parsed.state === "whole") {
+        const at = timeOf(parsed.entry.clock, birthtimeMs, mtimeMs);
+        logs.gates.push({ name: `${parsed.entry.run}.entry`, at, uid, entry: parsed.entry });
+      } else if (isLast) logs.unusable.push({ name, reason: "was never finished", bytes });
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** What the gate's clock said, as a time: milliseconds since the machine started, or since 1970 where a gate was traced.
+ *  Never outside of the time in which the file was written. */
+function timeOf(clock: number | null, from: number, to: number): number {
+  if (clock === null) return to;
+  const at = clock > 1e12 ? clock : Date.now() - uptime() * 1000 + clock;
+  return Math.min(Math.max(at, Math.min(from, to)), to);
+}

@@ -1,0 +1,90 @@
+/** Tables gate and gate_update: what gates judged. Their hooks are runs: see `addGateRun` in run.ts. */
+import { type ByteString, fromBuffer, toBuffer } from "../core/bytes.ts";
+import type { GateId, Instant, Millis, RepositoryId } from "../core/units.ts";
+import { all, change, type Database, one } from "./database.ts";
+
+/** One gate that ran. `user` is believed; `claimedUser` is what an environment we cannot trust said. */
+export type Gate = {
+  id: GateId;
+  repository: RepositoryId;
+  entry: string;
+  type: string;
+  native: string;
+  at: Instant;
+  took: Millis;
+  uid: number;
+  user: ByteString;
+  claimedUser: ByteString | null;
+  verdict: "pass" | "refused" | "broken" | "interrupted";
+  reason: ByteString | null;
+  branch: ByteString | null;
+  authorName: ByteString | null;
+  authorEmail: ByteString | null;
+  authorDate: ByteString | null;
+};
+
+/** What the push that was judged was to do to one ref. */
+export type GateUpdate = { ref: ByteString; old: string; new: string };
+
+type Bytes = "claimedUser" | "reason" | "branch" | "authorName" | "authorEmail" | "authorDate";
+type Row = Omit<Gate, "user" | Bytes> & { user: Buffer } & Record<Bytes, Buffer | null>;
+
+const bytes = (value: Buffer | null): ByteString | null => (value === null ? null : fromBuffer(value));
+const blob = (value: ByteString | null): Buffer | null => (value === null ? null : toBuffer(value));
+
+const insert = change(
+  `INSERT INTO gate (repository, entry, type, native, at, took, uid, user, claimed_user, verdict, reason, branch,
+     author_name, author_email, author_date)
+   VALUES (:repository, :entry, :type, :native, :at, :took, :uid, :user, :claimedUser, :verdict, :reason, :branch,
+     :authorName, :authorEmail, :authorDate)
+   ON CONFLICT (entry) DO NOTHING`,
+);
+const insertUpdate = change<{ gate: number; number: number; name: Buffer; old: string; new: string }>(
+  "INSERT INTO gate_update (gate, number, name, old, new) VALUES (:gate, :number, :name, :old, :new)",
+);
+
+/** Adds a gate with its updates, in order; null, and nothing is changed, when one of that entry is there already. To be
+ *  called in a transaction that adds its runs too. */
+export function addGate(db: Database, gate: Omit<Gate, "id">, updates: readonly GateUpdate[]): GateId | null {
+  const { changes, id } = insert(db, {
+    ...gate,
+    user: toBuffer(gate.user),
+    claimedUser: blob(gate.claimedUser),
+    reason: blob(gate.reason),
+    branch: blob(gate.branch),
+    authorName: blob(gate.authorName),
+    authorEmail: blob(gate.authorEmail),
+    authorDate: blob(gate.authorDate),
+  });
+  if (changes === 0) return null;
+  for (const [at, { ref, ...values }] of updates.entries())
+    insertUpdate(db, { ...values, gate: id, number: at + 1, name: toBuffer(ref) });
+  return id as GateId;
+}
+
+const byId = one<Row, { id: number }>(
+  `SELECT id, repository, entry, type, native, at, took, uid, user, claimed_user AS claimedUser, verdict, reason, branch,
+     author_name AS authorName, author_email AS authorEmail, author_date AS authorDate
+   FROM gate WHERE id = :id`,
+);
+export function gateById(db: Database, id: GateId): Gate | null {
+  const row = byId(db, { id });
+  if (row === null) return null;
+  return {
+    ...row,
+    user: fromBuffer(row.user),
+    claimedUser: bytes(row.claimedUser),
+    reason: bytes(row.reason),
+    branch: bytes(row.branch),
+    authorName: bytes(row.authorName),
+    authorEmail: bytes(row.authorEmail),
+    authorDate: bytes(row.authorDate),
+  };
+}
+
+const updates = all<{ name: Buffer; old: string; new: string }, { gate: number }>(
+  "SELECT name, old, new FROM gate_update WHERE gate = :gate ORDER BY number",
+);
+/** What the push was to do, in its order; no more than the record listed. */
+export const updatesOfGate = (db: Database, gate: GateId): GateUpdate[] =>
+  updates(db, { gate }).map(({ name, ...values }) => ({ ref: fromBuffer(name), ...values }));

@@ -1,0 +1,53 @@
+/**
+ * Where git looks for the hooks of a repository: usually one folder, of all its work trees. A relative core.hooksPath is
+ * taken from the root of each work tree, and one in the configuration of a work tree holds there alone.
+ */
+import fs from "node:fs";
+import path from "node:path";
+import { type Identity, identifyGit } from "./identity.ts";
+
+/** An absolute path that need not exist yet, and who uses it: this repository alone; whoever has its work tree, where it
+ *  may be committed; or everyone's repositories, because it is named outside of this one. */
+export type GitHooksFolder = { path: string; use: "own" | "tree" | "everyone" };
+
+/** The folders of all work trees there are now. */
+export async function hooksFoldersOf(identity: Identity): Promise<GitHooksFolder[]> {
+  const own = path.join(identity.gitDir, "hooks");
+  const paths = new Set([identity.hooksDir]);
+  if (identity.hooksPathScope === "local" || identity.hooksPathScope === "worktree" || hasOwnConfiguration(identity))
+    for (const root of [identity.workTree, ...linkedRoots(identity.gitDir)]) {
+      if (root === null || !fs.existsSync(root)) continue;
+      paths.add((await identifyGit(root)).hooksDir);
+    }
+  const use = (folder: string): GitHooksFolder["use"] => {
+    if (folder === own || folder.startsWith(`${identity.gitDir}/`)) return "own";
+    const roots = [identity.workTree, ...linkedRoots(identity.gitDir)];
+    return roots.some((root) => root !== null && folder.startsWith(`${root}/`)) ? "tree" : "everyone";
+  };
+  return [...paths].map((folder) => ({ path: folder, use: use(folder) }));
+}
+
+const hasOwnConfiguration = ({ gitDir }: Identity): boolean =>
+  fs.existsSync(path.join(gitDir, "config.worktree")) ||
+  namesIn(path.join(gitDir, "worktrees")).some((name) =>
+    fs.existsSync(path.join(gitDir, "worktrees", name, "config.worktree")),
+  );
+
+function linkedRoots(gitDir: string): string[] {
+  return namesIn(path.join(gitDir, "worktrees")).flatMap((name) => {
+    try {
+      const file = fs.readFileSync(path.join(gitDir, "worktrees", name, "gitdir"), "utf8").replace(/\n$/, "");
+      return [path.dirname(path.resolve(gitDir, "worktrees", name, file))];
+    } catch {
+      return [];
+    }
+  });
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return fs.readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
