@@ -24,36 +24,64 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { GatepostError, isSystemError } from "../core/errors.ts";
 import { bySequence, covers, type Hook } from "../core/hook.ts";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
 import { HOME_NAME } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
-import { folderOwner, installGates, markCommon, removeGates, standingGates } from "../shim/install.ts";
+import { closedBecause, installGates, markCommon, removeGates, standingGates } from "../shim/install.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { type HooksFolder, hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
-import { homeSettings, type OpenHome } from "./open.ts";
+import { displaced, homeSettings, type OpenHome } from "./open.ts";
 
-/** Notes that the gates are about to differ from the database; call it inside the transaction of the edit. */
-export const markStale = (home: OpenHome): void => writeFileSync(home.layout.stale, "", { mode: 0o644 });
+/** Makes an edit, inside its transaction, after noting that the gates are about to differ from the database. An edit that
+ *  throws changes nothing, and takes back the note. */
+export function marked<T>(home: OpenHome, edit: () => T): T {
+  const was = existsSync(home.layout.stale);
+  writeFileSync(home.layout.stale, "", { mode: 0o644 });
+  try {
+    return edit();
+  } catch (error) {
+    if (!was) rmSync(home.layout.stale, { force: true });
+    throw error;
+  }
+}
 
 /** The file that holds the compiled hooks of a type for a repository. */
 export const compiledFile = (home: OpenHome, row: Pick<RepositoryRow, "id" | "path">, type: string): string =>
   join(home.layout.gates, home.dir === join(row.path, HOME_NAME) ? type : `${row.id}.${type}`);
 
-/** Compiles the gates of every repository of the home and brings the shims in line. Idempotent. */
-export function refreshGates(home: OpenHome): void {
-  write(home.db, () => {
+/** A hooks folder in which the shims could not be brought in line, and why. */
+export type Unreached = { folder: string; why: string };
+
+/** Compiles the gates of every repository of the home and brings the shims in line. Idempotent. One folder that cannot
+ *  be written does not keep the others from it. In a home that was copied or moved only the compiled files are made: the
+ *  hooks folders it knows may be those of the original. */
+export function refreshGates(home: OpenHome): Unreached[] {
+  return write(home.db, () => {
     const wanted = compileAll(home);
     const press = new Press(home);
     for (const [file, text] of wanted.files) press.put(file, text);
     press.finish();
-    for (const change of wanted.shims) bringInLine(change);
+    const shims = displaced(home) === null ? wanted.shims : [];
+    const unreached = shims.flatMap((change) => tryToBringInLine(change) ?? []);
     for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
     rmSync(home.layout.stale, { force: true });
+    return unreached;
+  });
+}
+
+/** Throws GP_DENIED where shims could not be put: nobody may believe that a gate is there when it is not. */
+export function requireReached([first]: readonly Unreached[]): void {
+  if (first === undefined) return;
+  const { folder, why } = first;
+  throw new GatepostError("GP_DENIED", `The hooks folder ${folder} cannot be written (${why}); the change is stored.`, {
+    hint: "Mend that folder, then put the shims in place: gatepost doctor --fix",
   });
 }
 
@@ -106,8 +134,19 @@ export function compileAll(home: OpenHome): Wanted {
 
 const ALL_NATIVES = IN_PLACE.flatMap(nativeHooks);
 
+function tryToBringInLine(change: ShimChange): Unreached | null {
+  try {
+    bringInLine(change);
+    return null;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return { folder: change.folder, why: error.code ?? error.message };
+  }
+}
+
 function bringInLine({ folder, use, natives }: ShimChange): void {
-  if (folderOwner(folder) !== null) return; // another manager's: its hooks are imported, or it stays
+  if (closedBecause(folder) !== null) return; // another manager's: its hooks are imported, or it stays
+  if (!existsSync(folder) && !existsSync(dirname(folder))) return; // of a repository or work tree that is gone
   const standing = standingGates(folder, ALL_NATIVES);
   const missing = natives.filter((native) => standing.get(native) !== "ours");
   const spare = [...standing].flatMap(([native, state]) =>
@@ -129,15 +168,18 @@ export const compiledNames = (home: OpenHome): string[] =>
 class Press {
   readonly #home: OpenHome;
   readonly #masters = new Map<string, string>();
+  /** In a shared home whoever pushes must be able to read them. */
+  readonly #mode: number;
   #changed = false;
 
   constructor(home: OpenHome) {
     this.#home = home;
+    this.#mode = existsSync(home.layout.shared) ? 0o644 : 0o600;
   }
 
   put(name: string, text: string): void {
     const file = join(this.#home.layout.gates, name);
-    if (textOf(file) === text) return;
+    if (textOf(file) === text && (statSync(file).mode & 0o777) === this.#mode) return;
     const temporary = `${file}.${process.pid}.new`;
     rmSync(temporary, { force: true });
     linkSync(this.#master(text), temporary);
@@ -150,9 +192,8 @@ class Press {
     if (master === undefined) {
       master = join(this.#home.layout.gates, `.${process.pid}-${this.#masters.size}.new`);
       rmSync(master, { force: true });
-      const open = existsSync(this.#home.layout.shared) ? 0o644 : 0o600;
-      writeFileSync(master, text, { mode: open });
-      chmodSync(master, open); // whatever the umask
+      writeFileSync(master, text, { mode: this.#mode });
+      chmodSync(master, this.#mode); // whatever the umask
       sync(master);
       this.#masters.set(text, master);
     }

@@ -3,17 +3,18 @@
  * every ref at its present value, and put the shims into its hooks folder. Calling it again changes nothing that is as it
  * should be, and mends what is not: a shim that is gone, a home that was moved.
  */
-import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { HOME_NAME, layout, pointerText } from "../core/layout.ts";
 import type { Instant } from "../core/units.ts";
-import { folderOwner, installShims, receiveHooks } from "../shim/install.ts";
+import { closedBecause, installShims, receiveHooks } from "../shim/install.ts";
 import { closeDatabase, openDatabase, write } from "../store/database.ts";
 import { clearLedger, putRef } from "../store/ref.ts";
 import {
   addRepository,
   type HooksFolder,
+  hooksFolders,
   listRepositories,
   noteLook,
   placeRepository,
@@ -23,7 +24,7 @@ import {
   repositoryByPath,
 } from "../store/repository.ts";
 import { hooksFoldersOf, type Identity, identifyGit, openGit } from "../vcs/git.ts";
-import { refreshGates } from "./gates.ts";
+import { refreshGates, requireReached } from "./gates.ts";
 import { findRepository, homeOf } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
 import { closeHome, homeSettings, type OpenHome } from "./open.ts";
@@ -64,10 +65,10 @@ export async function register(path: string, home: string | null): Promise<Regis
   try {
     const registered = await enter(open, identity, how);
     if (dir !== place) writePointer(place, dir, registered.repository.id);
-    const noShim = folderOwner(identity.hooksDir);
+    const noShim = closedBecause(identity.hooksDir);
     const folders = await hooksFoldersOf(identity);
-    const chained = placeShims(open, registered.repository, receiveHooks(identity.bare), folders);
-    refreshGates(open);
+    const chained = placeShims(open, registered.repository, receiveHooks(identity.bare), folders, how);
+    requireReached(refreshGates(open));
     return {
       ...registered,
       home: dir,
@@ -75,7 +76,7 @@ export async function register(path: string, home: string | null): Promise<Regis
       bare: identity.bare,
       shared,
       chained,
-      noShim: noShim === null ? null : `the hooks folder ${identity.hooksDir} belongs to ${noShim}`,
+      noShim: noShim === null ? null : `the hooks folder is ${identity.hooksDir}, and ${noShim}`,
     };
   } finally {
     closeHome(open);
@@ -90,10 +91,14 @@ function placeShims(
   row: RepositoryRow,
   names: readonly string[],
   folders: readonly HooksFolder[],
+  how: Made["how"],
 ): string[] {
   return write(home.db, () => {
-    putHooksFolders(home.db, row.id, folders);
-    const free = folders.filter(({ path }) => folderOwner(path) === null);
+    // Those of before stay known while they are there: core.hooksPath comes and goes, and uninstall takes all of it out.
+    const before = how === "copied" || how === "moved" ? [] : hooksFolders(row);
+    const old = before.filter(({ path }) => existsSync(path) && !folders.some((folder) => folder.path === path));
+    putHooksFolders(home.db, row.id, [...folders, ...old]);
+    const free = folders.filter(({ path }) => closedBecause(path) === null);
     return [...new Set(free.flatMap(({ path }) => installShims(path, names)))];
   });
 }

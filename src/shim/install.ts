@@ -5,8 +5,10 @@
  * the shim runs it. It is linked there before the shim is renamed over it, so at no instant is the hook not run, and a
  * death in between leaves one of both states. Taking out renames it back: the same file, byte for byte, mode and all.
  *
- * A hook file that is a symbolic link is never written through: the link itself is kept and put back. A relative link
- * would point elsewhere from the other folder; its text is kept beside it (NAME.link).
+ * A hook file that is a symbolic link is never written through: the link itself is kept and put back. A relative one gets
+ * "../../" before its text, so that it still points to the same file, also after the repository was moved.
+ *
+ * Proven by test/e2e/gate-install.test.ts.
  */
 import {
   chmodSync,
@@ -20,10 +22,11 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
 
@@ -85,14 +88,26 @@ export function inspectShim(hooksFolder: string, name: string): ShimState {
 export const folderOwner = (hooksFolder: string): string | null =>
   basename(hooksFolder) === "_" && basename(dirname(hooksFolder)) === ".husky" ? "husky" : null;
 
-const chainedPath = (hooksFolder: string, name: string): string => join(hooksFolder, "gatepost", "chained", name);
+/** Why nothing is ever written into a hooks folder: "it belongs to husky"; null where shims may stand. People switch all
+ *  hooks off by a core.hooksPath that is no folder, such as /dev/null. */
+export function closedBecause(hooksFolder: string): string | null {
+  const owner = folderOwner(hooksFolder);
+  if (owner !== null) return `it belongs to ${owner}`;
+  const stat = statSync(hooksFolder, { throwIfNoEntry: false });
+  return stat === undefined || stat.isDirectory() ? null : "it is no folder, so Git runs no hooks at all";
+}
 
-/** Puts the shim under each name; idempotent. Returns the names whose earlier hook is now run by the shim. */
+/** Where the hook is kept that stood in the shim's place. */
+export const chainedPath = (hooksFolder: string, name: string): string =>
+  join(hooksFolder, "gatepost", "chained", name);
+
+/** Puts the shim under each name; idempotent. A folder of that name stays, for nothing can be put over it: Git fails at
+ *  it, and doctor names it. Returns the names whose earlier hook is now run by the shim. */
 export function installShims(hooksFolder: string, names: readonly string[]): string[] {
   mkdirSync(hooksFolder, { recursive: true });
   for (const name of names) {
     const state = inspectShim(hooksFolder, name);
-    if (state === "ours") continue;
+    if (state === "ours" || lstatSync(join(hooksFolder, name), { throwIfNoEntry: false })?.isDirectory()) continue;
     if (state === "foreign") chain(hooksFolder, name);
     putShim(hooksFolder, name);
   }
@@ -113,20 +128,25 @@ function chain(hooksFolder: string, name: string): void {
   const kept = chainedPath(hooksFolder, name);
   mkdirSync(dirname(kept), { recursive: true });
   const stat = lstatSync(file);
+  const target = stat.isSymbolicLink() ? readlinkSync(file, "buffer") : null;
+  const moved = target !== null && target[0] !== SLASH ? Buffer.concat([UP, target]) : null;
   const earlier = lstatSync(kept, { throwIfNoEntry: false });
-  if (earlier?.ino === stat.ino) return; // kept already, by an installation that died before it put the shim in place
+  // Kept already, by an installation that died before it put the shim in place.
+  if (earlier?.ino === stat.ino) return;
+  if (moved !== null && earlier?.isSymbolicLink() && readlinkSync(kept, "buffer").equals(moved)) return;
   if (earlier !== undefined) setAside(kept);
-  if (stat.isSymbolicLink() && !readlinkSync(file).startsWith("/")) {
-    writeFileSync(`${kept}.link`, readlinkSync(file, "buffer"));
-    symlinkSync(resolve(hooksFolder, readlinkSync(file)), kept);
-  } else if (stat.isDirectory()) throw new Error(`${file} is a folder`);
+  if (moved !== null) symlinkSync(moved, kept);
   else linkSync(file, kept);
 }
+
+const SLASH = "/".charCodeAt(0);
+/** From where earlier hooks are kept to where they stood. */
+const UP = Buffer.from("../../");
 
 /** Somebody put a new hook over the shim while an earlier one was kept: neither is thrown away. */
 function setAside(kept: string): void {
   let number = 1;
-  while (existsSync(`${kept}.old-${number}`)) number += 1;
+  while (lstatSync(`${kept}.old-${number}`, { throwIfNoEntry: false }) !== undefined) number += 1;
   renameSync(kept, `${kept}.old-${number}`);
 }
 
@@ -165,19 +185,24 @@ export function markCommon(hooksFolder: string, common: boolean): void {
   }
 }
 
-/** The gates' shims that stand in a folder: those that are as they should be, and others of ours. */
+/** What stands in a folder where the shims of gates stand. */
 export function standingGates(hooksFolder: string, natives: readonly string[]): Map<string, ShimState> {
   const there = new Set([...namesIn(hooksFolder), ...namesIn(join(hooksFolder, "gatepost", "after"))]);
   const found = natives.filter((native) => there.has(native));
   if (found.length === 0) return new Map();
-  const whole = textOf(join(hooksFolder, REST)) === shimText("rest");
-  return new Map(
-    found.map((native) => {
-      const state = inspectShim(hooksFolder, gatePlace(native));
-      return [native, state === "ours" && !whole ? "stale" : state];
-    }),
-  );
+  const whole = restIsWhole(hooksFolder);
+  const states = new Map<string, ShimState>();
+  for (const native of found) {
+    const state = inspectShim(hooksFolder, gatePlace(native));
+    if (state !== "absent") states.set(native, state === "ours" && !whole ? "stale" : state);
+  }
+  return states;
 }
+
+/** Whether what the shims of gates read when they need it is there, and of this version. */
+export const restIsWhole = (hooksFolder: string): boolean => textOf(join(hooksFolder, REST)) === shimText("rest");
+
+const isOurs = (state: ShimState): boolean => state === "ours" || state === "stale";
 
 function textOf(file: string): string | null {
   try {
@@ -198,7 +223,7 @@ function namesIn(folder: string): string[] {
 /** Puts the shims of gates into a folder; those that are there already stay. */
 export function installGates(hooksFolder: string, natives: readonly string[]): void {
   const places = natives.map(gatePlace);
-  if (textOf(join(hooksFolder, REST)) !== shimText("rest")) putShim(hooksFolder, REST); // before those that read it
+  if (!restIsWhole(hooksFolder)) putShim(hooksFolder, REST); // before those that read it
   installShims(
     hooksFolder,
     places.filter((place) => dirname(place) === "."),
@@ -224,20 +249,19 @@ export function removeGates(hooksFolder: string, natives: readonly string[]): vo
     hooksFolder,
     places.filter((place) => dirname(place) === "."),
   );
-  if (standingGates(hooksFolder, GATES).size === 0) rmSync(join(hooksFolder, REST), { force: true });
+  if (![...standingGates(hooksFolder, GATES).values()].some(isOurs)) rmSync(join(hooksFolder, REST), { force: true });
   tidy(hooksFolder);
 }
 
 function restore(hooksFolder: string, name: string, kept: string): void {
   const file = join(hooksFolder, name);
-  const link = `${kept}.link`;
-  if (!existsSync(link)) {
+  const target = lstatSync(kept).isSymbolicLink() ? readlinkSync(kept, "buffer") : null;
+  if (target === null || !target.subarray(0, UP.length).equals(UP)) {
     renameSync(kept, file);
     return;
   }
   const temporary = join(hooksFolder, `.${name}.gatepost-${process.pid}`);
-  symlinkSync(readFileSync(link), temporary);
+  symlinkSync(target.subarray(UP.length), temporary);
   renameSync(temporary, file);
   rmSync(kept);
-  rmSync(link);
 }

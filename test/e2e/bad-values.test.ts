@@ -6,7 +6,7 @@ import { picture, wrongCalls } from "../helpers/wrong-calls.ts";
 const world = makeWorld();
 const app = world.at("app.git");
 const known = "after-receive before-commit commit-msg after-commit before-push before-receive before-ref proc-receive";
-const oneOf = `One of: ${known} disabled. What each is for: gatepost hook types\n`;
+const oneOf = `One of: ${known} disabled git:NAME. What each is for: gatepost hook types\n`;
 
 let before: Record<string, string>;
 beforeAll(() => {
@@ -48,7 +48,7 @@ wrongCalls(world, "wrong values", app, [
   [
     "hook edit one --type start-commit",
     2,
-    `gatepost: A git repository cannot fire start-commit hooks.\nIt can fire: ${known} disabled.\n`,
+    `gatepost: A git repository cannot fire start-commit hooks.\nIt can fire: ${known} disabled git:NAME.\n`,
   ],
   ["hook edit one --sequence abc", 2, sequence("abc")],
   ["hook edit one --sequence 2.7", 2, sequence("2.7")],
@@ -83,12 +83,12 @@ wrongCalls(world, "wrong values", app, [
   [
     "hook edit one --unset command",
     2,
-    'gatepost: --unset does not take "command".\nIt takes: name timeout retries in-order ref path stdin each trees\n',
+    'gatepost: --unset does not take "command".\nIt takes: name timeout retries in-order ref path stdin each trees advisory dir parallel\n',
   ],
   [
     "hook edit one --each receipt --type before-commit",
     2,
-    "gatepost: --each is for after-receive hooks, not for before-commit.\nLeave it out; of a hook that has it: --unset each\n",
+    "gatepost: --each is not for before-commit hooks. Nothing was changed.\nLeave it out; of a hook that has it: --unset each\n",
   ],
   ["settings windw", 2, 'gatepost: "windw" is not a setting. Did you mean window?\nAll settings: gatepost settings\n'],
   [

@@ -39,10 +39,7 @@ describe("a hook's life", () => {
 
   it("goes on with edit, which changes what is named and nothing else", () => {
     expect(life.hook("edit", "1", "--type", "pre-commit", "--sequence", "-3", "--command", "echo 'two'")).toEqual(
-      says(
-        "hook 1 changed: before-commit, sequence -3\n" +
-          "Mind: this version keeps before-commit hooks but does not run them yet. Nothing is checked by this one.\n",
-      ),
+      says("hook 1 changed: before-commit, sequence -3\n"),
     );
     expect(life.hook("list")).toEqual(
       prints("  1: type = before-commit\n     command = echo 'two'\n     sequence = -3\n"),
@@ -174,22 +171,17 @@ describe("the options of a hook", () => {
   });
 
   it("survive disable and enable, and so does the type", () => {
-    off.hook("edit", "1", "--type", "commit-msg", "--name", "x", "--retries", "1");
+    off.hook("edit", "1", "--type", "commit-msg", "--name", "x", "--advisory");
     expect(off.hook("disable", "x")).toEqual(says("hook 1 (x) switched off: disabled, sequence 10\n"));
     expect(off.hook("list")).toEqual(
       prints(
         "  1: type = disabled\n     command = true\n     sequence = 10\n     name = x\n     was = commit-msg\n" +
-          "     retries = 1\n",
+          "     advisory = yes\n",
       ),
     );
     expect(off.hook("disable", "x")).toEqual(says("hook 1 (x) was switched off already\n"));
-    expect(off.hook("enable", "all")).toEqual(
-      says(
-        "hook 1 (x) switched on: commit-msg, sequence 10\n" +
-          "Mind: this version keeps commit-msg hooks but does not run them yet. Nothing is checked by this one.\n",
-      ),
-    );
-    expect(off.file().hooks).toMatchObject([{ type: "commit-msg", name: "x", retries: 1 }]);
+    expect(off.hook("enable", "all")).toEqual(says("hook 1 (x) switched on: commit-msg, sequence 10\n"));
+    expect(off.file().hooks).toMatchObject([{ type: "commit-msg", name: "x", advisory: true }]);
   });
 
   it("do not include disabled: as a type it is remembered by edit too, and a hook born so asks for a type", () => {

@@ -106,8 +106,9 @@ describe("the format", () => {
     .string({ unit: "grapheme", minLength: 1, maxLength: 12 })
     .filter((text) => !text.includes("\0"))
     .map((text) => `'${text.replaceAll("'", "'\\''")}'`);
+  const noBraces = (paths: string[] | null): string[] | null => paths?.map((path) => path.replaceAll("{", "x")) ?? null;
   const patterns = fc.option(fc.array(fc.string({ minLength: 1, maxLength: 8 }), { minLength: 1, maxLength: 3 }));
-  const spec = fc.record({
+  const record = fc.record({
     sequence: fc.oneof(fc.constant(DEFAULT_SEQUENCE), fc.integer(), fc.constant(-(10 ** 14))),
     command: fc.oneof(
       word.map((text) => `echo ${text}`),
@@ -127,6 +128,16 @@ describe("the format", () => {
     parallel: fc.boolean(),
     named: fc.boolean(),
     scope: fc.constantFrom("repository" as const, "all" as const, "team/*" as const),
+  });
+  // A hook has only the options of its type.
+  const spec = record.map((one) => {
+    const type = one.type === "disabled" ? one.wasType : one.type;
+    const { retries, inOrder, refs, trees, stdin, advisory, dir, parallel, paths, ...rest } = one;
+    const arrivals = { ...NO_OPTIONS, retries, inOrder, refs, trees, stdin, paths: noBraces(paths) };
+    const commits = { ...NO_OPTIONS, advisory, dir: dir === null ? null : "a b/c", parallel, paths: noBraces(paths) };
+    const native = { ...NO_OPTIONS, advisory, parallel };
+    const own = type === "after-receive" ? arrivals : (type ?? "").startsWith("git:") ? native : commits;
+    return { ...(type === null ? NO_OPTIONS : own), ...rest };
   });
 
   const imported = (home: OpenHome, json: string): readonly Hook[] => {

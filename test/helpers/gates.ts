@@ -1,7 +1,6 @@
 /** What the tests of gates share: a repository whose hooks are replaced at will, and the records its gates leave. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import type { Hook } from "../../src/core/hook.ts";
 import { readExported } from "../../src/home/exchange.ts";
 import { deleteHooks, importHooks } from "../../src/home/hooks.ts";
 import { closeHome, openHome } from "../../src/home/open.ts";
@@ -65,8 +64,7 @@ export function gated(world: World, path: string): Gated {
     hooks(...given) {
       const open = openHome(home);
       try {
-        const old = listHooks(open.db).map(({ id }): Hook["id"] => id);
-        if (old.length > 0) deleteHooks(open, old.map(String), null);
+        deleteHooks(open, listHooks(open.db));
         const hooks = given.map((one) => ({
           type: "before-commit",
           ...(typeof one === "string" ? { command: one } : one),

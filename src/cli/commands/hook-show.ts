@@ -48,6 +48,9 @@ function block(hook: Hook): string {
     ["stdin", hook.stdin],
     ["each", hook.each],
     ["trees", hook.trees ? "yes" : null],
+    ["advisory", hook.advisory ? "yes" : null],
+    ["dir", hook.dir],
+    ["parallel", hook.parallel ? "yes" : null],
   ];
   for (const [key, value] of more) if (value !== null) lines.push(`     ${key} = ${plain(value)}`);
   return lines.join("\n");
