@@ -11,6 +11,7 @@ import { GatepostError } from "./core/errors.ts";
 import { DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, type Scope } from "./core/hook.ts";
 import { type Millis, type RunId, SECOND } from "./core/units.ts";
 import { type HookFunction, passOnce, serve } from "./home/backoffice.ts";
+import { catchUp } from "./home/catch-up.ts";
 import { addHook, deleteHooks, editHooks, findHook, hooksFor } from "./home/hooks.ts";
 import { type Registration, register } from "./home/init.ts";
 import { locate } from "./home/locate.ts";
@@ -33,7 +34,9 @@ export const registerRepository = (path: string, home: string | null = null): Pr
 /** Opens the home at `dir`, or the one that serves the repository at `dir`. Throws GP_NO_HOME, GP_DAMAGED, GP_TOO_NEW,
  *  GP_DENIED. */
 export async function openHome(dir: string): Promise<Home> {
-  return new Home(open(locate({ repository: dir, cwd: process.cwd() }).home));
+  const home = open(locate({ repository: dir, cwd: process.cwd() }).home);
+  await catchUp(home); // so that a hook that the program adds starts with what comes after it
+  return new Home(home);
 }
 
 /** What a hook of a program may set; all but name, type and run have the defaults of `gatepost hook add`. Without

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { registerBackoffice } from "./commands/backoffice.ts";
 import { registerDemo } from "./commands/demo.ts";
+import { registerDoctor } from "./commands/doctor.ts";
 import { registerHook } from "./commands/hook.ts";
 import { registerInit } from "./commands/init.ts";
 import { registerRuns } from "./commands/runs.ts";
@@ -35,6 +36,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 not found, 4 busy, 5 dat
     registerHook,
     registerBackoffice,
     registerRuns,
+    registerDoctor,
     registerSettings,
     registerUninstall,
     registerDemo,

@@ -151,8 +151,11 @@ function groupsOf(hooks: readonly Prepared[]): Prepared[][] {
   return groups;
 }
 
-const begin = ({ hook }: Prepared): string =>
-  `_gatepost_begin ${hook.id} ${quoted(labelOf(hook))} ${quoted(hook.name ?? String(hook.id))}`;
+/** How the runtime is told of a hook: its id, what it is called in messages, and its name. */
+const wordsOf = ({ hook }: Prepared): string =>
+  `${hook.id} ${quoted(labelOf(hook))} ${quoted(hook.name ?? String(hook.id))}`;
+
+const begin = (one: Prepared): string => `_gatepost_begin ${wordsOf(one)}`;
 
 const labelOf = ({ id, name }: Hook): string => (name === null ? `hook ${id}` : `hook ${id} (${name})`);
 
@@ -168,6 +171,7 @@ function alone(one: Prepared | undefined): string[] {
     ...descriptor3(one, '"$_gatepost_file"', timed),
     ...(timed ? timedCall(one) : ["(", one.body, one.stdin === "inherited" ? ")" : ") <&3 3<&-"]),
     end(one, timed ? '"$_gatepost_status"' : "$?"),
+    ...(timed || one.stdin !== "inherited" ? ["exec 3<&-"] : []),
     "fi",
   ];
 }
@@ -181,7 +185,7 @@ function descriptor3({ stdin }: Prepared, file: string, timed: boolean): string[
 
 const timedCall = ({ hook, message, command }: Prepared): string[] => [
   `_gatepost_dir=${quoted(hook.dir ?? "")}`,
-  `_gatepost_timed ${(hook.timeout ?? 0) / 1000} ${quoted(hook.dir !== null && message ? `${FULL_PATH}\n${command}` : command)} "$@"`,
+  `_gatepost_timed ${(hook.timeout ?? 0) / 1000} ${hook.timeout ?? 0} ${quoted(hook.dir !== null && message ? `${FULL_PATH}\n${command}` : command)} "$@"`,
 ];
 
 function together(group: readonly Prepared[]): string[] {
@@ -194,14 +198,17 @@ function together(group: readonly Prepared[]): string[] {
       `${runs(one.index)}=yes _gatepost_reads_${one.index}=$_gatepost_reads`,
       "fi",
     ]),
+    "_gatepost_unready=$_gatepost_stop",
     ...group.flatMap((one, n) => [
-      `if [ -n "$${runs(one.index)}" ] && [ -z "$_gatepost_stop" ]; then`,
+      `if [ -n "$${runs(one.index)}" ] && [ -z "$_gatepost_unready" ]; then`,
       ...member(one),
       n === group.length - 1 ? "fi" : "fi |",
     ]),
     ...group.flatMap((one) => [
-      `if [ -n "$${runs(one.index)}" ]; then`,
-      `_gatepost_gather ${one.index} ${one.hook.id} ${quoted(labelOf(one.hook))} ${quoted(one.hook.name ?? String(one.hook.id))}`,
+      `if [ -n "$${runs(one.index)}" ] && [ -n "$_gatepost_unready" ]; then`,
+      `_gatepost_is_wanted ${wordsOf(one)}`, // no more: it is named as not run
+      `elif [ -n "$${runs(one.index)}" ]; then`,
+      `_gatepost_gather ${one.index} ${wordsOf(one)}`,
       end(one, '"$_gatepost_status"'),
       "fi",
     ]),
@@ -219,7 +226,7 @@ function member(one: Prepared): string[] {
     ...(stdin === "inherited" && timed ? ["exec 3</dev/null"] : descriptor3(one, `"$_gatepost_reads_${index}"`, timed)),
     ...(timed
       ? [
-          `trap '[ -z "$_gatepost_pid" ] || kill "$_gatepost_pid"; exit 143' INT TERM HUP`,
+          "trap '_gatepost_end_timed; exit 143' INT TERM HUP",
           ...timedCall(one).slice(0, 1),
           `${timedCall(one)[1]} ${output}`,
           `_gatepost_note ${index} "$_gatepost_status"`,

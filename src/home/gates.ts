@@ -33,10 +33,22 @@ import { bySequence, covers, type Hook } from "../core/hook.ts";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
 import { HOME_NAME } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
-import { closedBecause, installGates, markCommon, removeGates, standingGates } from "../shim/install.ts";
+import {
+  closedBecause,
+  installGates,
+  installShims,
+  markCommon,
+  PUSH_RECEIVER,
+  removeGates,
+  removeShims,
+  standingGates,
+  standingReceivers,
+  WORK_RECEIVERS,
+} from "../shim/install.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { type HooksFolder, hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { homeOf } from "./locate.ts";
 import { displaced, homeSettings, type OpenHome } from "./open.ts";
 
 /** Makes an edit, inside its transaction, after noting that the gates are about to differ from the database. An edit that
@@ -90,7 +102,8 @@ export function refreshStaleGates(home: OpenHome): void {
   if (existsSync(home.layout.stale)) refreshGates(home);
 }
 
-type ShimChange = { folder: string; use: HooksFolder["use"]; natives: readonly string[] };
+/** `natives` ask a gate; `receivers` tell of arrivals. */
+type ShimChange = { folder: string; use: HooksFolder["use"]; natives: string[]; receivers: string[] };
 export type Wanted = {
   /** Text of each compiled file, by its name in gates/. */
   files: Map<string, string>;
@@ -103,6 +116,7 @@ export function compileAll(home: OpenHome): Wanted {
   const hooks = listHooks(home.db)
     .filter((hook) => hook.command !== null && IN_PLACE.includes(hook.type))
     .sort(bySequence);
+  const arrivals = listHooks(home.db).filter(({ type }) => type === "after-receive");
   const texts = new Map<string, string>();
   const compiled = (type: string, of: readonly Hook[]): string => {
     const key = `${type} ${of.map(({ id }) => id).join(" ")}`;
@@ -111,7 +125,7 @@ export function compileAll(home: OpenHome): Wanted {
     return text;
   };
   const files = new Map<string, string>();
-  const folders = new Map<string, ShimChange & { natives: string[] }>();
+  const folders = new Map<string, ShimChange>();
   for (const row of listRepositories(home.db)) {
     if (row.kind !== "git") continue;
     const own = new Map<string, Hook[]>();
@@ -123,14 +137,25 @@ export function compileAll(home: OpenHome): Wanted {
       const file = compiledFile(home, row, type).slice(home.layout.gates.length + 1);
       files.set(file, compiled(type, own.get(type) ?? []));
     }
+    if (homeOf(row.path) !== home.dir) continue; // gone, or served by another home now
     for (const { path: folder, use } of places) {
-      const change = folders.get(folder) ?? { folder, use, natives: [] };
-      change.natives.push(...[...own.keys()].flatMap(nativeHooks).filter((name) => !change.natives.includes(name)));
+      const change = folders.get(folder) ?? { folder, use, natives: [], receivers: [] };
+      const natives = [...own.keys()].flatMap(nativeHooks);
+      change.natives.push(...natives.filter((name) => !change.natives.includes(name)));
+      const receivers = receiversOf(row, natives, arrivals);
+      change.receivers.push(...receivers.filter((name) => !change.receivers.includes(name)));
       folders.set(folder, change);
     }
   }
   return { files, shims: [...folders.values()] };
 }
+
+/** A push is always told of. Work in a work tree only where somebody is to hear of it, since each commit pays for that;
+ *  and where a gate's shim stands behind the receive shim. */
+const receiversOf = (row: RepositoryRow, natives: readonly string[], arrivals: readonly Hook[]): string[] => {
+  const heard = row.workTree !== null && arrivals.some(({ scope }) => covers(scope, row));
+  return [PUSH_RECEIVER, ...WORK_RECEIVERS.filter((name) => heard || natives.includes(name))];
+};
 
 const ALL_NATIVES = IN_PLACE.flatMap(nativeHooks);
 
@@ -144,9 +169,10 @@ function tryToBringInLine(change: ShimChange): Unreached | null {
   }
 }
 
-function bringInLine({ folder, use, natives }: ShimChange): void {
+function bringInLine({ folder, use, natives, receivers }: ShimChange): void {
   if (closedBecause(folder) !== null) return; // another manager's: its hooks are imported, or it stays
   if (!existsSync(folder) && !existsSync(dirname(folder))) return; // of a repository or work tree that is gone
+  installShims(folder, receivers);
   const standing = standingGates(folder, ALL_NATIVES);
   const missing = natives.filter((native) => standing.get(native) !== "ours");
   const spare = [...standing].flatMap(([native, state]) =>
@@ -157,7 +183,10 @@ function bringInLine({ folder, use, natives }: ShimChange): void {
     installGates(folder, missing);
   }
   // In a folder that others use, other homes may need it: there it stays and asks a gate that has no hooks.
-  if (spare.length > 0 && use !== "everyone") removeGates(folder, spare);
+  if (use === "everyone") return;
+  if (spare.length > 0) removeGates(folder, spare);
+  const silent = standingReceivers(folder).filter((name) => !receivers.includes(name));
+  if (silent.length > 0) removeShims(folder, silent);
 }
 
 /** Names in gates/ that are compiled files. */

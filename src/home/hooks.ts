@@ -15,7 +15,7 @@ import { addAudit, hookById, hookByName, insertHook, listHooks, removeHook, upda
 import { newestReceipt } from "../store/receipt.ts";
 import { listRepositories, moveCursor, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import { hookToJson, writeHooksFile } from "./exchange.ts";
-import { marked, refreshGates } from "./gates.ts";
+import { marked, refreshGates, requireReached } from "./gates.ts";
 import { requireOptions } from "./hook-options.ts";
 import { type OpenHome, requireOwner, whoami } from "./open.ts";
 
@@ -93,7 +93,7 @@ function changeHooks<T>(home: OpenHome, work: () => T): T {
   requireOwner(home.dir);
   const result = write(home.db, () => marked(home, work));
   writeHooksFile(home);
-  refreshGates(home);
+  requireReached(refreshGates(home));
   return result;
 }
 

@@ -8,7 +8,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { HOME_NAME, layout, pointerText } from "../core/layout.ts";
 import type { Instant } from "../core/units.ts";
-import { closedBecause, installShims, receiveHooks } from "../shim/install.ts";
+import { closedBecause, installShims, PUSH_RECEIVER } from "../shim/install.ts";
 import { closeDatabase, openDatabase, write } from "../store/database.ts";
 import { clearLedger, putRef } from "../store/ref.ts";
 import {
@@ -67,7 +67,7 @@ export async function register(path: string, home: string | null): Promise<Regis
     if (dir !== place) writePointer(place, dir, registered.repository.id);
     const noShim = closedBecause(identity.hooksDir);
     const folders = await hooksFoldersOf(identity);
-    const chained = placeShims(open, registered.repository, receiveHooks(identity.bare), folders, how);
+    const chained = placeShims(open, registered.repository, folders, how);
     requireReached(refreshGates(open));
     return {
       ...registered,
@@ -83,23 +83,17 @@ export async function register(path: string, home: string | null): Promise<Regis
   }
 }
 
-/** Puts the receive shims into each folder that no other manager owns, and notes the folders for the gates. Returns the
+/** Puts the receive shim for pushes into each folder that no other manager owns, and notes the folders for the gates. Returns the
  *  earlier hooks that are run by a shim now. Under the write lock: of two calls at once, the second must not take the
  *  first one's shim for an earlier hook. */
-function placeShims(
-  home: OpenHome,
-  row: RepositoryRow,
-  names: readonly string[],
-  folders: readonly HooksFolder[],
-  how: Made["how"],
-): string[] {
+function placeShims(home: OpenHome, row: RepositoryRow, folders: readonly HooksFolder[], how: Made["how"]): string[] {
   return write(home.db, () => {
     // Those of before stay known while they are there: core.hooksPath comes and goes, and uninstall takes all of it out.
     const before = how === "copied" || how === "moved" ? [] : hooksFolders(row);
     const old = before.filter(({ path }) => existsSync(path) && !folders.some((folder) => folder.path === path));
     putHooksFolders(home.db, row.id, [...folders, ...old]);
     const free = folders.filter(({ path }) => closedBecause(path) === null);
-    return [...new Set(free.flatMap(({ path }) => installShims(path, names)))];
+    return [...new Set(free.flatMap(({ path }) => installShims(path, [PUSH_RECEIVER])))];
   });
 }
 

@@ -50,6 +50,9 @@ export function requireRunnable(home: OpenHome): void {
   requireOwner(home.dir);
 }
 
+/** Whether the current user owns what is at that path. */
+export const isOwner = (path: string): boolean => statSync(path).uid === process.geteuid?.();
+
 /** Refuses when the current user does not own `path`, and names the call that would work. */
 export function requireOwner(path: string): void {
   const owner = statSync(path).uid;

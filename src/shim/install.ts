@@ -58,8 +58,9 @@ const REST = join("gatepost", "gate.sh");
 
 const RECEIVERS: readonly string[] = ["post-receive", "post-commit", "post-merge", "post-rewrite", "post-checkout"];
 
-/** The hooks that tell Gatepost of an arrival. */
-export const receiveHooks = (bare: boolean): readonly string[] => (bare ? RECEIVERS.slice(0, 1) : RECEIVERS);
+/** The hook that tells of a push, and those that tell of work in a work tree, which every commit pays for. */
+export const PUSH_RECEIVER = "post-receive";
+export const WORK_RECEIVERS: readonly string[] = RECEIVERS.slice(1);
 
 /** All hooks that can ask a gate. */
 const GATES: readonly string[] = IN_PLACE.flatMap(nativeHooks);
@@ -220,6 +221,12 @@ function namesIn(folder: string): string[] {
   }
 }
 
+/** The receive shims that stand in a folder. */
+export const standingReceivers = (hooksFolder: string): string[] => {
+  const there = new Set(namesIn(hooksFolder));
+  return RECEIVERS.filter((name) => there.has(name) && isOurs(inspectShim(hooksFolder, name)));
+};
+
 /** Puts the shims of gates into a folder; those that are there already stay. */
 export function installGates(hooksFolder: string, natives: readonly string[]): void {
   const places = natives.map(gatePlace);
@@ -235,11 +242,22 @@ export function installGates(hooksFolder: string, natives: readonly string[]): v
 /** Takes out whatever is ours in a folder. Returns the names of the hooks that are as they were before. */
 export function removeAllShims(hooksFolder: string): string[] {
   markCommon(hooksFolder, false);
-  const names = GATES.filter((native) => standingGates(hooksFolder, [native]).size > 0);
+  removeMovedAside(hooksFolder);
+  const names = [...standingGates(hooksFolder, GATES)].flatMap(([native, state]) => (isOurs(state) ? [native] : []));
   removeGates(hooksFolder, names);
   const plain = names.filter((name) => gatePlace(name) === name);
   return [...removeShims(hooksFolder, RECEIVERS), ...plain];
 }
+
+/** Takes out shims of ours that lefthook renamed to NAME.old when it put its own file in their place: it would put them
+ *  back when it goes. */
+export function removeMovedAside(hooksFolder: string): void {
+  for (const name of movedAside(hooksFolder)) rmSync(join(hooksFolder, name));
+}
+
+/** The names of such files. */
+export const movedAside = (hooksFolder: string): string[] =>
+  namesIn(hooksFolder).filter((name) => name.endsWith(".old") && isOurs(inspectShim(hooksFolder, name)));
 
 /** Takes the shims of gates out of a folder; a hook that was there before is put back. */
 export function removeGates(hooksFolder: string, natives: readonly string[]): void {

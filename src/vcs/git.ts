@@ -7,7 +7,7 @@ import { changedPaths, touches } from "./git/paths.ts";
 import { readRefs } from "./git/refs.ts";
 import type { Repository } from "./repository.ts";
 
-export { type GitHooksFolder, hooksFoldersOf } from "./git/hooks-folders.ts";
+export { type GitHooksFolder, hooksFoldersOf, runsConfiguredHooks } from "./git/hooks-folders.ts";
 export { type Identity, identifyGit } from "./git/identity.ts";
 
 /** The repository whose git directory (`Identity.gitDir`) is `gitDir`. Opens nothing and keeps nothing: each call

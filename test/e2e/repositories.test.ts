@@ -6,7 +6,7 @@ import { register } from "../../src/home/init.ts";
 import { registerPath } from "../../src/home/register.ts";
 import { entryNames } from "../../src/spool/drain.ts";
 import { makeWorld } from "../helpers/cli.ts";
-import { enter, entry, leave, type Served, serve, Watched, watch } from "../helpers/served.ts";
+import { enter, entry, hearing, leave, type Served, serve, Watched } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
@@ -119,7 +119,7 @@ test("uninstall puts back the hooks that were there, byte for byte, with their m
   fs.symlinkSync(join(path, "scripts", "commit"), join(hooks, "post-rewrite"));
   const before = contents(hooks);
 
-  const w = await watch(world, path);
+  const w = await hearing(world, path);
   expect(fs.lstatSync(join(hooks, "post-commit")).isSymbolicLink()).toBe(false);
   const pushed = world.commit(path, { a: "1" });
   expect(fs.readFileSync(log, "utf8"), "the earlier hook keeps running").toBe("post-commit\n");

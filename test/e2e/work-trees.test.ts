@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { register } from "../../src/home/init.ts";
 import { uninstall } from "../../src/home/uninstall.ts";
 import { makeWorld } from "../helpers/cli.ts";
-import { enter, entry, leave, serve, type Watched, watch, zero } from "../helpers/served.ts";
+import { enter, entry, hearing, leave, serve, type Watched, watch, zero } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
@@ -26,7 +26,7 @@ async function after(w: Watched, work: () => unknown) {
 test("in a work tree commits, amends, merges and new branches are receipts of who made them; a mere checkout is none", async () => {
   const path = world.workTree("local");
   const start = world.commit(path, { a: "1" }, "start");
-  const w = await watch(world, path);
+  const w = await hearing(world, path);
   const head = () => git(path, "rev-parse", "HEAD");
   const work = (ref: string, old: string, value: string) => [
     { source: "work", user, updates: [entry(ref, old, value)] },
@@ -96,7 +96,7 @@ test("what is committed in a linked work tree is a receipt of the one repository
   const start = world.commit(path, { a: "1" });
   const other = world.at("linked-2");
   git(path, "worktree", "add", "-q", "-b", "side", other);
-  const w = await watch(world, other);
+  const w = await hearing(world, other);
   expect(w.path).toBe(join(path, ".git"));
   const made = world.commit(other, { b: "1" });
   await w.pass();
@@ -114,7 +114,7 @@ test("with core.hooksPath the shim goes where git looks, be it relative or absol
     const path = world.workTree(name);
     const start = world.commit(path, { a: "1" });
     git(path, "config", "core.hooksPath", value);
-    const w = await watch(world, path);
+    const w = await hearing(world, path);
     expect(fs.existsSync(world.at(folder, "post-commit"))).toBe(true);
     const made = world.commit(path, { a: "2" });
     await w.pass();
@@ -131,14 +131,14 @@ test("a hooks folder of the user's own configuration gets the shim, which leaves
   try {
     const [first = "", second = ""] = ["shared-1", "shared-2"].map((name) => world.workTree(name));
     const commit = (cwd: string) => world.run(["git", "commit", "-q", "--allow-empty", "-m", "m"], { cwd, env });
-    const w = await watch(world, first);
+    const w = await hearing(world, first);
     expect(fs.existsSync(world.at("all-hooks", "post-commit"))).toBe(true);
     expect(commit(second)).toEqual({ stdout: "", stderr: "", code: 0 });
     expect(commit(first)).toEqual({ stdout: "", stderr: "", code: 0 });
     expect(w.spool()).toHaveLength(1);
     await w.pass();
     expect(w.receipts()).toMatchObject([{ source: "work" }]);
-    const other = await watch(world, second);
+    const other = await hearing(world, second);
     expect(await uninstall(w.home, w.repository(), false)).toMatchObject({
       removed: [],
       keptFor: world.at("all-hooks"),
@@ -196,4 +196,25 @@ test("refs and paths that are not UTF-8 reach the hook byte for byte, and the au
   const raw = Buffer.from("refs/heads/caf\xe9", "latin1").toString("base64");
   expect(receipt.updates).toMatchObject([{ refBase64: raw, new: pushed, how: "entry" }]);
   expect(r.runs()).toMatchObject([{ state: "done" }, { state: "done" }, { state: "done" }]);
+});
+
+test("commits pay for no shim while nobody is to hear of them, and the first hook starts with what comes after it", async () => {
+  const path = world.workTree("unheard");
+  world.commit(path, { a: "1" });
+  const w = await watch(world, path);
+  const shims = () => fs.readdirSync(join(path, ".git", "hooks")).filter((name) => /^post-[a-z]+$/.test(name));
+  expect(shims()).toEqual(["post-receive"]);
+  const unheard = world.commit(path, { a: "2" });
+  fs.utimesSync(join(path, ".git", "refs", "heads", "main"), 0, 0); // it was made long ago
+  fs.utimesSync(join(path, ".git", "refs", "heads"), 0, 0);
+
+  world.gatepost(["hook", "add", "-R", path, "--type", "after-receive", "--command", `cat > '${w.file("out")}'`]);
+  expect(shims().sort()).toEqual(["post-checkout", "post-commit", "post-merge", "post-receive", "post-rewrite"]);
+  const heard = world.commit(path, { a: "3" });
+  await w.pass();
+  expect(w.read("out")).toContain(heard);
+  expect(w.read("out")).not.toContain(unheard);
+
+  world.gatepost(["hook", "delete", "-R", path, "1"]);
+  expect(shims()).toEqual(["post-receive"]);
 });

@@ -2,7 +2,7 @@
  * Gates that stand by themselves: the real shims and compiled files in a folder that looks like a repository, with any
  * shell in place of /bin/sh. No git and no database, so that hundreds of gates can be asked in a second.
  */
-import { type SpawnSyncReturns, spawn, spawnSync } from "node:child_process";
+import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { type Hook, type HookSpec, NO_OPTIONS } from "../../src/core/hook.ts";
 import type { HookId } from "../../src/core/units.ts";
 import { compileGate } from "../../src/gate/compile.ts";
 import { gatePlace, installGates } from "../../src/shim/install.ts";
+import { type GateEntry, parseGateEntry } from "../../src/spool/gate-entry.ts";
 
 /** What may be /bin/sh. */
 export const STAND_SHELLS = ["dash", "bash", "busybox"] as const;
@@ -18,7 +19,13 @@ export type StandShell = (typeof STAND_SHELLS)[number];
 const NATIVES = { "before-commit": "pre-commit", "commit-msg": "commit-msg", "before-receive": "pre-receive" } as const;
 type Standing = keyof typeof NATIVES;
 
-export type Asked = { input?: string | Buffer; args?: readonly string[]; env?: Record<string, string> };
+/** What is asked: what git hands over, and of whom. */
+export type Asked = {
+  uid?: number | null;
+  input?: string | Buffer;
+  args?: readonly string[];
+  env?: Record<string, string>;
+};
 export type Answer = { code: number; stdout: string; stderr: string };
 
 export const hookOf = (type: string, id: number, given: Partial<HookSpec> & { command: string }): Hook => ({
@@ -53,7 +60,12 @@ export class Stand {
     this.sh = join(this.dir, "bin", "sh");
     const found = spawnSync("sh", ["-c", `command -v ${shell}`], { encoding: "utf8" }).stdout.trim();
     fs.symlinkSync(found, this.sh);
-    this.env = { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: join(this.dir, "user"), LC_ALL: "C" };
+    this.env = {
+      PATH: process.env["PATH"] ?? "/usr/bin:/bin",
+      HOME: join(this.dir, "user"),
+      LC_ALL: "C",
+      GIT_CONFIG_GLOBAL: "/dev/null",
+    };
     installGates(this.hooks, Object.values(NATIVES));
     for (const native of [...Object.values(NATIVES).map(gatePlace), "gatepost/gate.sh"]) {
       const text = fs.readFileSync(join(this.hooks, native), "latin1");
@@ -83,16 +95,28 @@ export class Stand {
   }
 
   /** Calls the shim as git does. */
-  ask(type: Standing, { input = "", args = [], env = {} }: Asked = {}): Answer {
-    const file = `.git/hooks/${NATIVES[type]}`;
-    return answer(spawnSync(file, args, this.#options(input, env)));
+  ask(type: Standing, { input = "", args = [], env = {}, uid = null }: Asked = {}): Answer {
+    const who = uid === null ? {} : { uid, gid: uid };
+    return answer(spawnSync(`.git/hooks/${NATIVES[type]}`, args, { ...this.#options(input, env), ...who }));
   }
 
-  /** The same for many, two at a time. */
-  async askEach<T>(type: Standing, items: readonly T[], prepare: (item: T, stand: string) => void): Promise<Answer[]> {
-    void prepare;
-    void type;
-    return items.map(() => ({ code: 0, stdout: "", stderr: "" }));
+  /** Cuts a file after each of these numbers of bytes and asks; returns the exit codes, and leaves the file whole. */
+  cut(file: string, sizes: readonly number[], type: Standing, env: Record<string, string> = {}): number[] {
+    const whole = fs.readFileSync(file);
+    const mode = fs.statSync(file).mode;
+    const loop = `while read -r size; do
+      head -c "$size" "$2" >"$1"
+      ".git/hooks/$3" message </dev/null >/dev/null 2>&1
+      echo $?
+    done`;
+    const kept = join(this.dir, "whole");
+    fs.writeFileSync(kept, whole);
+    fs.rmSync(file); // hard links of it stay whole
+    fs.writeFileSync(file, "", { mode });
+    const options = this.#options(sizes.map((size) => `${size}\n`).join(""), env);
+    const { stdout } = spawnSync("/bin/sh", ["-c", loop, "sh", file, kept, NATIVES[type]], options);
+    fs.writeFileSync(file, whole);
+    return stdout.trim().split("\n").map(Number);
   }
 
   /** Runs `sh -c TEXT sh ARGS` in the same place. */
@@ -123,9 +147,21 @@ export class Stand {
       if (name !== ".git") fs.rmSync(join(this.tree, name), { recursive: true, force: true });
   }
 
-  /** What was left where only gates put things. */
-  leftovers(): string[] {
-    return fs.readdirSync(join(this.home, "aux"));
+  get log(): string {
+    return join(this.home, "spool", "gates");
+  }
+
+  /** What gates have recorded since this was last asked; a record that cannot be read is an error. */
+  records(): GateEntry[] {
+    const texts = fs
+      .readFileSync(this.log, "latin1")
+      .split(/^\n(?=gatepost 1\n)/m)
+      .filter((text) => text !== "");
+    return texts.map((text) => {
+      const parsed = parseGateEntry(Buffer.from(text, "latin1"));
+      if (parsed.state !== "whole") throw new Error(`a gate record is ${JSON.stringify(parsed)}:\n${text}`);
+      return parsed.entry;
+    });
   }
 
   remove(): void {
@@ -140,4 +176,3 @@ function answer({ status, signal, stdout, stderr, error }: SpawnSyncReturns<stri
   if (error !== undefined && (error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
   return { code: status ?? 128 + (SIGNALS[signal ?? ""] ?? 0), stdout, stderr };
 }
-void spawn;

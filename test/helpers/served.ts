@@ -149,6 +149,13 @@ export async function watch(world: World, path: string, home: string | null = nu
 }
 const opened: OpenHome[] = [];
 
+/** The same, with a hook that is to hear of what arrives: only then work in a work tree is told of by shims. */
+export async function hearing(world: World, path: string, home: string | null = null): Promise<Watched> {
+  const watched = await watch(world, path, home);
+  watched.hook(":");
+  return watched;
+}
+
 /** Closes what `watch` opened and takes the world away. */
 export function leave(world: World): void {
   for (const home of opened.splice(0)) closeHome(home);

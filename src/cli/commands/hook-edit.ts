@@ -10,6 +10,7 @@ import {
   parseSequence,
   type Scope,
 } from "../../core/hook.ts";
+import { findType } from "../../core/hook-type.ts";
 import { type Millis, parseDuration } from "../../core/units.ts";
 import { printJson, say } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
@@ -184,6 +185,7 @@ async function add(given: Options): Promise<void> {
     });
   await withHome(given, async (opened) => {
     const { addHook } = await import("../../home/hooks.ts");
+    await beforeArrivals(opened, type);
     const hook = addHook(opened.home, {
       ...NO_OPTIONS,
       name: null,
@@ -195,6 +197,13 @@ async function add(given: Options): Promise<void> {
     });
     await done(opened, [hook], "added", given.json);
   });
+}
+
+/** A hook of arrivals starts with what comes after it. */
+export async function beforeArrivals({ home }: Opened, type: string | null | undefined): Promise<void> {
+  if (type === null || type === undefined || findType(type)?.name !== "after-receive") return;
+  const { catchUp } = await import("../../home/catch-up.ts");
+  await catchUp(home);
 }
 
 async function edit(words: string[], given: Options): Promise<void> {
@@ -209,6 +218,7 @@ async function edit(words: string[], given: Options): Promise<void> {
     );
   await withHome(given, async (opened) => {
     const { editHooks, findHooks } = await import("../../home/hooks.ts");
+    await beforeArrivals(opened, changed.type);
     const hooks = editHooks(opened.home, findHooks(opened.home, words, opened.repository), changed);
     await done(opened, hooks, "changed", given.json);
     if (words.includes("all")) await sayWhatStays(opened);
@@ -219,6 +229,7 @@ async function changeEach(words: string[], given: Options, how: "delete" | "enab
   await withHome(given, async (opened) => {
     const { deleteHooks, disableHooks, enableHooks, findHooks } = await import("../../home/hooks.ts");
     const hooks = findHooks(opened.home, words, opened.repository);
+    if (how === "enable") for (const { wasType } of hooks) await beforeArrivals(opened, wasType);
     if (how === "delete") {
       deleteHooks(opened.home, hooks);
       say(hooks.length === 1 ? `hook ${label(hooks[0] as Hook)} deleted` : `${hooks.length} hooks deleted`);

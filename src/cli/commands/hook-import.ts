@@ -6,7 +6,7 @@ import type { HookSpec, Scope } from "../../core/hook.ts";
 import type { Plan, Source } from "../../home/import/import-from.ts";
 import { plain, plainLines, print, printJson, say } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
-import { done } from "./hook-edit.ts";
+import { beforeArrivals, done } from "./hook-edit.ts";
 
 type Options = Where & { from?: Source; take?: boolean; dryRun?: boolean; json?: boolean };
 
@@ -61,7 +61,10 @@ async function importFile(file: string, given: Options): Promise<void> {
         null,
         given.json,
       );
-    else await done(opened, importHooks(opened.home, specs), "added", given.json);
+    else {
+      for (const { type } of specs) await beforeArrivals(opened, type);
+      await done(opened, importHooks(opened.home, specs), "added", given.json);
+    }
   });
 }
 

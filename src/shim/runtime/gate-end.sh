@@ -123,7 +123,7 @@ _gatepost_explain() {
 _gatepost_conclude() {
   if [ -n "$_gatepost_signal" ]; then
     trap '' INT TERM HUP
-    [ -z "$_gatepost_pid" ] || { kill "$_gatepost_pid" && wait "$_gatepost_pid"; } 2>/dev/null
+    [ -z "$_gatepost_pid" ] || _gatepost_end_timed
     _gatepost_verdict=interrupted _gatepost_why=SIG$_gatepost_signal
   elif [ -z "$_gatepost_whole" ]; then
     _gatepost_verdict=broken _gatepost_why=$_gatepost_fault _gatepost_who=

@@ -143,10 +143,15 @@ _gatepost_chain() {
   pre-receive | pre-push | post-rewrite | reference-transaction)
     _gatepost_feed
     "$_gatepost_hooks/gatepost/chained/$_gatepost_native" "$@" <&3 3<&-
+    _gatepost_text=$?
+    exec 3<&-
     ;;
-  *) "$_gatepost_hooks/gatepost/chained/$_gatepost_native" "$@" ;;
+  *)
+    "$_gatepost_hooks/gatepost/chained/$_gatepost_native" "$@"
+    _gatepost_text=$?
+    ;;
   esac
-  _gatepost_judge $?
+  _gatepost_judge "$_gatepost_text"
 }
 
 # Shows a command before it starts; values stand where the command has places for them.

@@ -4,7 +4,9 @@
  */
 import fs from "node:fs";
 import path from "node:path";
+import { capture } from "../../process/command.ts";
 import { type Identity, identifyGit } from "./identity.ts";
+import { gitEnvironment } from "./run.ts";
 
 /** An absolute path that need not exist yet, and who uses it: this repository alone; whoever has its work tree, where it
  *  may be committed; or everyone's repositories, because it is named outside of this one. */
@@ -50,4 +52,14 @@ function namesIn(folder: string): string[] {
   } catch {
     return [];
   }
+}
+
+/** The first version of git that runs hooks of its configuration. */
+const CONFIGURED_SINCE = [2, 54] as const;
+
+/** Whether the git that is found here runs the hooks of its configuration (`hook.NAME.command`) besides hook files. */
+export async function runsConfiguredHooks(): Promise<boolean> {
+  const { stdout } = await capture("git", ["version"], { env: gitEnvironment(), cwd: "/" });
+  const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(stdout.toString("latin1")) ?? []).slice(1).map(Number);
+  return major > CONFIGURED_SINCE[0] || (major === CONFIGURED_SINCE[0] && minor >= CONFIGURED_SINCE[1]);
 }

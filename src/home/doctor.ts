@@ -1,0 +1,156 @@
+/**
+ * `doctor`: says what really runs in a repository, and what keeps hooks from running.
+ *
+ * Looking changes nothing, not even what every other command renews. It goes as far as it can: where the database cannot
+ * be read, because it is damaged or because the caller may only push, the files are looked at all the same.
+ *
+ * Mending is `init` once more for each repository with a finding, in the home that it has: that makes folders, modes,
+ * program and pointer as they should be, puts shims into the folders in which Git looks now, and compiles the gates. What
+ * was mended is not claimed but seen: everything is looked at again, and what is no longer found was mended. A home that
+ * was copied or moved is not touched: to run its hooks is a decision, and only `init` takes it.
+ *
+ * If the process dies here, `doctor --fix` goes on where it was. Proven by test/e2e/doctor.test.ts.
+ */
+import { existsSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { GatepostError } from "../core/errors.ts";
+import { HOME_NAME } from "../core/layout.ts";
+import { closedBecause, removeMovedAside } from "../shim/install.ts";
+import { hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { FIX, type Finding, failure } from "./doctor/finding.ts";
+import { examineCompiled, examineFiles, examinePlace, openToLook } from "./doctor/home.ts";
+import { examineRepository, examineUnknown } from "./doctor/repository.ts";
+import { writeHooksFile } from "./exchange.ts";
+import { compileAll, refreshGates } from "./gates.ts";
+import { quoted } from "./import/foreign.ts";
+import { register } from "./init.ts";
+import { findRepository, homeOf, type Located, locate } from "./locate.ts";
+import { closeHome, displaced, type OpenHome, refreshProgram, requireOwner } from "./open.ts";
+import { requireRepository } from "./repositories.ts";
+
+export type { Finding, Level } from "./doctor/finding.ts";
+
+/** What was found about a home, or about a repository of it. */
+export type Examined = { kind: "home" | "repository"; name: string; path: string; findings: Finding[] };
+export type Diagnosis = {
+  home: string;
+  examined: Examined[];
+  /** What was found and is no longer; empty without `fix`. */
+  mended: { name: string; says: string }[];
+  /** Why something could not be mended. */
+  trouble: string[];
+};
+
+export type DoctorOptions = { repository?: string | undefined; home?: string | undefined; cwd: string; fix: boolean };
+
+/** Examines the repository that is named, or that the folder is in; all of a home where only that is named. With `fix`
+ *  it mends what it can, and the findings are those of afterwards. Idempotent. Throws GP_NO_HOME where there is nothing
+ *  to examine and, with `fix`, GP_NOT_OWNER. */
+export async function doctor(options: DoctorOptions): Promise<Diagnosis> {
+  const located = locateOrLost(options);
+  if ("examined" in located) return located;
+  const before = await examine(located);
+  const { home } = located;
+  if (!options.fix) return withCalls({ home, examined: before, mended: [], trouble: [] }, options);
+  requireOwner(home);
+  const trouble = before.some(isIll) ? await mend(located, before) : [];
+  const examined = await examine(located);
+  const still = new Set(examined.flatMap(({ name, findings }) => findings.map(({ says }) => `${name} ${says}`)));
+  const mended = before.flatMap(({ name, findings }) =>
+    findings.flatMap(({ level, says }) => (level === "ok" || still.has(`${name} ${says}`) ? [] : [{ name, says }])),
+  );
+  return withCalls({ home, examined, mended, trouble }, options);
+}
+
+const isIll = ({ findings }: Examined): boolean => findings.some(({ level }) => level !== "ok");
+
+/** Where a pointer leads nowhere there is no home, and that is the finding. */
+function locateOrLost(options: DoctorOptions): Located | Diagnosis {
+  try {
+    return locate(options);
+  } catch (error) {
+    const path = options.home === undefined ? findRepository(join(options.cwd, options.repository ?? ".")) : null;
+    const place = path === null ? "" : join(path, HOME_NAME);
+    if (!(error instanceof GatepostError) || error.code !== "GP_NO_HOME" || !existsSync(place)) throw error;
+    const home = homeOf(path ?? "");
+    const says =
+      home === null ? `${place} does not name a home: gates refuse.` : `The home ${home} is gone: gates refuse.`;
+    const findings = [failure("pointer", says, `gatepost init --home DIR ${quoted(path ?? "")}`)];
+    const examined: Examined[] = [{ kind: "repository", name: basename(path ?? ""), path: path ?? "", findings }];
+    return { home: home ?? "", examined, mended: [], trouble: [] };
+  }
+}
+
+async function examine({ home: dir, repository }: Located): Promise<Examined[]> {
+  const { home, findings } = openToLook(dir);
+  const all = { kind: "home" as const, name: dir, path: dir, findings: [...findings, ...examineFiles(dir)] };
+  if (home === null) {
+    if (repository === null || !existsSync(repository)) return [all];
+    const name = basename(repository) === ".git" ? basename(dirname(repository)) : basename(repository);
+    return [{ kind: "repository", name, path: repository, findings: await examineUnknown(repository) }, all];
+  }
+  try {
+    const wanted = compileAll(home);
+    all.findings.push(...examinePlace(home), ...examineCompiled(home, wanted));
+    const examined: Examined[] = [];
+    for (const row of rowsOf(home, repository)) {
+      const findings = await examineRepository(home, row, wanted);
+      examined.push({ kind: "repository", name: row.name, path: row.path, findings });
+    }
+    return [...examined, all];
+  } finally {
+    closeHome(home);
+  }
+}
+
+const rowsOf = (home: OpenHome, repository: string | null): RepositoryRow[] =>
+  repository === null ? listRepositories(home.db) : [requireRepository(home, repository)];
+
+/** Returns why something could not be mended. */
+async function mend({ home: dir, repository }: Located, found: readonly Examined[]): Promise<string[]> {
+  const { home } = openToLook(dir);
+  if (home === null) return [];
+  const trouble: string[] = [];
+  try {
+    if (displaced(home) !== null) return ["The home was copied or moved. Nothing was mended."];
+    refreshProgram(home);
+    writeHooksFile(home);
+    const ill = new Set(found.filter((one) => one.kind === "home" || isIll(one)).map(({ path }) => path));
+    const everything = found.some((one) => one.kind === "home" && isIll(one));
+    let registered = false;
+    for (const row of rowsOf(home, repository)) {
+      if (!(everything && !registered) && !ill.has(row.path)) continue;
+      if (!existsSync(row.path) || !isServed(home, row)) continue;
+      try {
+        await register(row.path, dir);
+        registered = true;
+        for (const { path } of hooksFolders(row)) if (closedBecause(path) === null) removeMovedAside(path);
+      } catch (error) {
+        if (!(error instanceof GatepostError)) throw error;
+        trouble.push(error.message);
+      }
+    }
+    refreshGates(home);
+  } finally {
+    closeHome(home);
+  }
+  return trouble;
+}
+
+/** Whether it is this home's to mend: not one that another home has taken over, or that another user owns. */
+function isServed(home: OpenHome, row: RepositoryRow): boolean {
+  const other = homeOf(row.path);
+  return (other === null || other === home.dir) && statSync(row.path).uid === statSync(home.dir).uid;
+}
+
+/** The calls that mend, with the options that this call was made with. */
+function withCalls(diagnosis: Diagnosis, { repository, home }: DoctorOptions): Diagnosis {
+  const where = [
+    ...(home === undefined ? [] : [`--home ${quoted(home)}`]),
+    ...(repository === undefined ? [] : [`-R ${quoted(repository)}`]),
+  ];
+  const call = [FIX, ...where].join(" ");
+  for (const { findings } of diagnosis.examined)
+    for (const finding of findings) if (finding.mend !== null) finding.mend = finding.mend.replace(FIX, () => call);
+  return diagnosis;
+}
