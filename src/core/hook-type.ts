@@ -81,31 +81,35 @@ const ALIASES: Record<string, string> = {
   "post-commit": "after-commit",
 };
 
-/** Git's other hooks, which have no type of their own: `git:NAME`. */
-const NATIVE = [
-  "prepare-commit-msg",
-  "pre-rebase",
-  "post-checkout",
-  "post-merge",
-  "post-rewrite",
-  "applypatch-msg",
-  "pre-applypatch",
-  "post-applypatch",
-  "pre-auto-gc",
-  "post-update",
-  "push-to-checkout",
-  "sendemail-validate",
-  "post-index-change",
-  "reference-transaction",
-] as const;
+/** Git's other hooks, which have no type of their own: `git:NAME`, and when Git runs each. */
+const NATIVE = {
+  "prepare-commit-msg": "the message is about to be edited; may change it or refuse",
+  "pre-rebase": "a rebase is about to begin; may refuse it",
+  "post-checkout": "a work tree was checked out",
+  "post-merge": "a merge or pull was made",
+  "post-rewrite": "commits were amended or rebased",
+  "applypatch-msg": "git am has a message; may change it or refuse",
+  "pre-applypatch": "git am applied a patch and has not committed it; may refuse",
+  "post-applypatch": "git am committed a patch",
+  "pre-auto-gc": "git is about to clean up by itself; may refuse",
+  "post-update": "refs were updated by a push",
+  "push-to-checkout": "a push is to change the branch that is checked out; does it",
+  "sendemail-validate": "a patch is about to be mailed; may refuse",
+  "post-index-change": "the index was written",
+  "reference-transaction": "refs are being changed; may refuse",
+} as const;
+
+/** The types `git:NAME`. */
+export const NATIVE_TYPES: readonly TypeFacts[] = Object.entries(NATIVE).map(([name, says]) => {
+  return { name: `git:${name}`, role: "native", runsOn: ["git"], ready: true, says };
+});
 
 /** The facts of a type by its name, an alias or `git:NAME`; null where there is no such type. */
 export function findType(name: string): TypeFacts | null {
   const wanted = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
   const found = TYPES.find((type) => type.name === wanted);
   if (found !== undefined) return found;
-  if (!NATIVE.some((native) => name === `git:${native}`)) return null;
-  return { name, role: "native", runsOn: ["git"], ready: true, says: "Git's own hook, run in place" };
+  return NATIVE_TYPES.find((type) => type.name === name) ?? null;
 }
 
 /** Git's hooks that ask a gate of this type, or run its hooks in place; none for types that the backoffice runs. */
@@ -124,7 +128,7 @@ const GIT_HOOKS: Record<string, readonly string[]> = {
 };
 
 /** All types whose hooks Git runs in place. */
-export const IN_PLACE: readonly string[] = [...Object.keys(GIT_HOOKS), ...NATIVE.map((name) => `git:${name}`)];
+export const IN_PLACE: readonly string[] = [...Object.keys(GIT_HOOKS), ...NATIVE_TYPES.map(({ name }) => name)];
 
 /** Types that run where a push is received, for whoever pushes. */
 export const isServerType = (type: string): boolean =>
@@ -135,7 +139,7 @@ export function nearestType(typed: string): string | null {
   return nearest(typed, [
     ...TYPES.map((type) => type.name),
     ...Object.keys(ALIASES),
-    ...NATIVE.map((name) => `git:${name}`),
+    ...NATIVE_TYPES.map(({ name }) => name),
   ]);
 }
 

@@ -4,6 +4,7 @@
  * The shim ends its own explanation with how to get round the gate, which is no news to whoever tries a hook: it is cut
  * off, so that what is left is what the hook said.
  */
+import { type ByteString, toText } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
 import type { Hook } from "../core/hook.ts";
 import { formatDuration, type Millis } from "../core/units.ts";
@@ -15,7 +16,7 @@ import { type Scratch, takeRecord } from "./scratch.ts";
 export type Call = {
   /** The shim, by its place in the hooks folder. */
   shim: string;
-  args: readonly string[];
+  args: readonly ByteString[];
   env: Record<string, string>;
   stdin: Buffer | null;
 };
@@ -51,7 +52,7 @@ const LEFT_OUT: Record<string, string> = {
 export async function ask(scratch: Scratch, call: Call, limits: Limits): Promise<Answer> {
   takeRecord(scratch); // of a call that was interrupted
   const outcome = await runAttempt({
-    command: `exec ${[`${scratch.hooks}/${call.shim}`, ...call.args].map(quoted).join(" ")}`,
+    command: `exec ${[quoted(`${scratch.hooks}/${call.shim}`), ...call.args.map(word)].join(" ")}`,
     cwd: scratch.cwd,
     env: { ...call.env, ...scratch.env },
     stdin: call.stdin === null ? null : once(call.stdin),
@@ -59,6 +60,13 @@ export async function ask(scratch: Scratch, call: Call, limits: Limits): Promise
     ...limits,
   });
   return answerOf(scratch, outcome, takeRecord(scratch));
+}
+
+/** Bytes as one word of sh, which Node can hand over as text. A name never ends in a newline, which $() would take. */
+function word(bytes: ByteString): string {
+  const text = toText(bytes);
+  if (text !== null) return quoted(text);
+  return `"$(printf '${[...bytes].map((c) => `\\${c.charCodeAt(0).toString(8).padStart(3, "0")}`).join("")}')"`;
 }
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {

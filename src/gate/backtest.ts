@@ -50,28 +50,44 @@ export async function* tryCommits(
       if (answer.verdict === "interrupted") return;
     }
   } catch (error) {
-    if (!limits.signal.aborted) throw error; // Ctrl-C reaches the programs we wait for as well
+    if (!(await isAborted(limits.signal))) throw error;
   } finally {
     await checkout.end();
   }
 }
 
+/** Ctrl-C reaches the programs that we wait for as well, and their end may be told before the signal is. */
+async function isAborted(signal: AbortSignal): Promise<boolean> {
+  if (!signal.aborted) await new Promise((resolve) => setTimeout(resolve, 100));
+  return signal.aborted;
+}
+
 const firstLine = (message: ByteString): ByteString => (/^\n*([^\n]*)/.exec(message)?.[1] ?? "") as ByteString;
+
+/** A branch that is not there: where HEAD names none, a first commit must still have no parent. */
+const NOWHERE = "refs/heads/gatepost-unborn" as ByteString;
 
 /** HEAD as it was before the commit; before a first commit the branch is not born. */
 function putParent(scratch: Scratch, head: Head, parent: string | null): void {
   if ("branch" in head) putRef(scratch, head.branch, parent);
-  else putHead(scratch, parent === null ? { branch: "refs/heads/main" as ByteString } : { commit: parent });
+  else putHead(scratch, parent === null ? { branch: NOWHERE } : { commit: parent });
 }
 
 function callOf({ gitDir, type }: Scratch, { parents, message }: Commit): Pick<Call, "shim" | "args"> {
   const isMerge = parents.length > 1;
   if (type === "before-commit") return { shim: isMerge ? "pre-merge-commit" : "pre-commit", args: [] };
   rmSync(join(gitDir, "MERGE_HEAD"), { force: true });
-  if (isMerge) writeFileSync(join(gitDir, "MERGE_HEAD"), parents.slice(1).map((parent) => `${parent}\n`).join(""));
+  if (isMerge)
+    writeFileSync(
+      join(gitDir, "MERGE_HEAD"),
+      parents
+        .slice(1)
+        .map((parent) => `${parent}\n`)
+        .join(""),
+    );
   const name = isMerge ? "MERGE_MSG" : "COMMIT_EDITMSG";
   writeFileSync(join(gitDir, name), toBuffer(message));
-  return { shim: "commit-msg", args: [`.git/${name}`] };
+  return { shim: "commit-msg", args: [`.git/${name}` as ByteString] };
 }
 
 /** Brings index and files to one tree after another. */
@@ -145,8 +161,12 @@ export async function* tryPush(
   }
   const refs = new Map(push.before);
   for (const { ref, old, new: value } of push.moves) {
-    const args = [toBuffer(ref).toString("utf8"), old, value];
-    const answer = await ask(scratch, { shim: "update", args, env: { ...environment, ...push.env }, stdin: null }, limits);
+    const args = [ref, old as ByteString, value as ByteString];
+    const answer = await ask(
+      scratch,
+      { shim: "update", args, env: { ...environment, ...push.env }, stdin: null },
+      limits,
+    );
     yield { id: push.id, subject: displayText(ref), answer };
     if (answer.verdict === "interrupted") return;
     if (answer.verdict === "refused") continue;

@@ -19,7 +19,9 @@ export async function commitsIn(gitDir: string, range: string, limit: number | n
   // What begins with a dash would be an option; git before 2.43 does not keep that promise of --end-of-options everywhere.
   const listed = range.startsWith("-")
     ? null
-    : await collect(startGit(gitDir, ["rev-list", "--reverse", "--topo-order", ...most, "--end-of-options", range, "--"]));
+    : await collect(
+        startGit(gitDir, ["rev-list", "--reverse", "--topo-order", ...most, "--end-of-options", range, "--"]),
+      );
   if (listed?.code === 0) return listed.stdout.toString("latin1").split("\n").slice(0, -1);
   if (listed !== null && listed.code !== 128) throw gitFailure(gitDir, "list the commits", listed);
   const said = (listed?.stderr ?? "").trim().split("\n").at(-1) ?? "";

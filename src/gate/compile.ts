@@ -94,8 +94,9 @@ function prepare(type: string, hook: Hook, index: number, { auxiliary }: Compile
     conditions.push('_gatepost_auxiliary "$@"');
   }
   if (hook.stdin === "paths") {
-    needs.push("temporary");
-    conditions.push(`_gatepost_paths ${specs}`);
+    needs.push("temporary", "supply");
+    // By way of a file where it is read later, or in the background.
+    conditions.push(`_gatepost_paths ${hook.parallel || hook.timeout !== null ? "file" : "list"} ${specs}`);
   }
   if (hook.timeout !== null) needs.push("timed");
   if (hook.dir !== null || hook.timeout !== null) needs.push("enter");
@@ -168,12 +169,17 @@ function alone(one: Prepared | undefined): string[] {
   return [
     `if ${[begin(one), ...one.conditions].join(" && ")}; then`,
     ...(one.trace === "" ? [] : [one.trace]),
-    ...descriptor3(one, '"$_gatepost_file"', timed),
-    ...(timed ? timedCall(one) : ["(", one.body, one.stdin === "inherited" ? ")" : ") <&3 3<&-"]),
+    ...(one.stdin === "file" && !timed ? [] : descriptor3(one, '"$_gatepost_file"', timed)),
+    ...(timed ? timedCall(one) : subshell(one)),
     end(one, timed ? '"$_gatepost_status"' : "$?"),
     ...(timed || one.stdin !== "inherited" ? ["exec 3<&-"] : []),
     "fi",
   ];
+}
+
+function subshell({ body, stdin }: Prepared): string[] {
+  if (stdin === "file") return ["_gatepost_supply |", "(", body, ")"];
+  return ["(", body, stdin === "input" ? ") <&3 3<&-" : ")"];
 }
 
 /** What the hook reads is opened as descriptor 3, which nobody else keeps. */

@@ -11,6 +11,7 @@ export type Part =
   | "pushed"
   | "refs"
   | "staged"
+  | "supply"
   | "temporary"
   | "timed"
   | "together";

@@ -34,7 +34,8 @@ function crossing(form: string): string[] {
   const parts = form.split(/\/?\*\*+\/?/);
   if (parts.some((part) => /[*?[\\]/.test(part)) || parts.length > 2) throw unsupported(form);
   const [before = "", after = ""] = parts.map(literal);
-  if (after === "") return [`${before}/*`];
+  if (form.endsWith("/")) return []; // no ref does
+  if (after === "") return [before === "" ? "*" : `${before}/*`];
   return before === "" ? [after, `*/${after}`] : [`${before}/${after}`, `${before}/*/${after}`];
 }
 

@@ -92,7 +92,8 @@ export function makeScratch(plan: ScratchPlan): Scratch {
     const { place } = plan;
     const remove = (): void => removeFolder(root);
     const common = { gitDir, hook, type: plan.type, remove };
-    if (place.kind === "tree") return { ...common, cwd: place.root, hooks: join(gitDir, "hooks"), env: treeVariables(gitDir, place.root) };
+    if (place.kind === "tree")
+      return { ...common, cwd: place.root, hooks: join(gitDir, "hooks"), env: treeVariables(gitDir, place.root) };
     if (place.kind === "bare") return { ...common, cwd: gitDir, hooks: "hooks", env: { GIT_DIR: "." } };
     return { ...common, cwd: files, hooks: ".git/hooks", env: { GIT_INDEX_FILE: ".git/index" } };
   } catch (error) {
@@ -185,7 +186,10 @@ export function putRefs(scratch: Scratch, refs: Refs): void {
 /** Sets one ref over what `putRefs` wrote; null takes away again what this set. */
 export function putRef({ gitDir }: Scratch, name: ByteString, value: string | null): void {
   const file = toBuffer(bytesOf(`${Buffer.from(gitDir).toString("latin1")}/${name}`));
-  if (value === null) return rmSync(file, { force: true });
+  if (value === null) {
+    rmSync(file, { force: true });
+    return;
+  }
   mkdirSync(file.subarray(0, file.lastIndexOf("/")), { recursive: true });
   writeFileSync(file, toBuffer(bytesOf(`${value}\n`)));
 }

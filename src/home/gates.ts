@@ -30,7 +30,7 @@ import {
 import { dirname, join } from "node:path";
 import { GatepostError, isSystemError } from "../core/errors.ts";
 import { bySequence, covers, type Hook } from "../core/hook.ts";
-import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
+import { IN_PLACE, isServerType, nativeHooks } from "../core/hook-type.ts";
 import { HOME_NAME } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
 import {
@@ -156,6 +156,22 @@ const receiversOf = (row: RepositoryRow, natives: readonly string[], arrivals: r
   const heard = row.workTree !== null && arrivals.some(({ scope }) => covers(scope, row));
   return [PUSH_RECEIVER, ...WORK_RECEIVERS.filter((name) => heard || natives.includes(name))];
 };
+
+/** Why Git will not ask the gates of this type in a repository it covers, in a sentence each; none where it will. */
+export function gateWarnings(home: OpenHome, { type, scope }: Pick<Hook, "type" | "scope">): string[] {
+  if (!IN_PLACE.includes(type)) return [];
+  return listRepositories(home.db).flatMap((row) => {
+    if (!covers(scope, row)) return [];
+    if (row.workTree === null && !isServerType(type) && !hasWorkTrees(row))
+      return [`${row.name} is bare: ${type} hooks run where people commit, and nobody does in there.`];
+    return hooksFolders(row).flatMap(({ path }) => {
+      const why = closedBecause(path);
+      return why === null ? [] : [`Git asks no gate in ${row.name}: its hooks folder is ${path}, and ${why}.`];
+    });
+  });
+}
+
+const hasWorkTrees = (row: RepositoryRow): boolean => existsSync(join(row.path, "worktrees"));
 
 const ALL_NATIVES = IN_PLACE.flatMap(nativeHooks);
 

@@ -17,30 +17,13 @@ import type { Hook } from "../core/hook.ts";
 import { settingMillis } from "../core/settings.ts";
 import { readable, substitute } from "../core/substitute.ts";
 import type { BatchId, Instant, ReceiptId } from "../core/units.ts";
-import { type Outcome, runAttempt } from "../process/hook-process.ts";
+import { runAttempt } from "../process/hook-process.ts";
 import type { Batch } from "../store/batch.ts";
 import { newestReceipt, receiptById } from "../store/receipt.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import type { Repository } from "../vcs/repository.ts";
 import { homeSettings, type OpenHome, requireOwner } from "./open.ts";
-
-export type TryOptions = {
-  base: ReceiptId | null;
-  upto: ReceiptId | null;
-  /** Stands for %A instead of the file that would be made. */
-  auxiliary: string | null;
-  signal: AbortSignal;
-};
-
-export type Trying = {
-  /** The command with its values in place, as a person could paste it. */
-  readable: string;
-  /** Nothing was received yet, the newest commit stands in. */
-  standIn: boolean;
-  lines: () => AsyncIterable<Buffer>;
-  /** Runs the hook to its end. */
-  run: () => Promise<Outcome>;
-};
+import { type Trying, type TryOptions, tooMany, tryGate } from "./try-gate.ts";
 
 /** Prepares a hook to be shown or run on receipts of a repository. */
 export async function tryHook(
@@ -54,9 +37,10 @@ export async function tryHook(
   if (command === null)
     throw new GatepostError("GP_USAGE", `Hook ${hook.id} is a function of an embedding program; only that can run it.`);
   const type = hook.type === "disabled" ? hook.wasType : hook.type;
-  if (type !== "after-receive" && type !== null)
-    throw new GatepostError("GP_USAGE", `This version does not run ${type} hooks yet, so it cannot try one.`);
-  const material = interval(home, row, options) ?? (await standIn(repository));
+  const received = async (): Promise<Material> => interval(home, row, options) ?? (await standIn(repository));
+  if (type !== "after-receive" && type !== null) return tryGate(home, row, repository, hook, options, received);
+  if (options.args.length > 0) throw tooMany(options.args);
+  const material = await received();
   const auxiliary = options.auxiliary ?? join(home.layout.auxiliary, "test.json");
   const values = { program: home.layout.program, repository: row.path, auxiliary };
   const note: ListingNote = { gone: null };

@@ -135,7 +135,8 @@ function chain(hooksFolder: string, name: string): void {
   // Kept already, by an installation that died before it put the shim in place.
   if (earlier?.ino === stat.ino) return;
   if (moved !== null && earlier?.isSymbolicLink() && readlinkSync(kept, "buffer").equals(moved)) return;
-  if (earlier !== undefined) setAside(kept);
+  if (earlier !== undefined && !isSame(kept, file)) setAside(kept);
+  rmSync(kept, { force: true });
   if (moved !== null) symlinkSync(moved, kept);
   else linkSync(file, kept);
 }
@@ -143,6 +144,12 @@ function chain(hooksFolder: string, name: string): void {
 const SLASH = "/".charCodeAt(0);
 /** From where earlier hooks are kept to where they stood. */
 const UP = Buffer.from("../../");
+
+/** Whether two files are the same to Git: a manager that installs itself again writes the same file. */
+function isSame(one: string, other: string): boolean {
+  const [a, b] = [lstatSync(one), lstatSync(other)];
+  return a.isFile() && b.isFile() && a.mode === b.mode && readFileSync(one).equals(readFileSync(other));
+}
 
 /** Somebody put a new hook over the shim while an earlier one was kept: neither is thrown away. */
 function setAside(kept: string): void {
@@ -158,7 +165,11 @@ export function removeShims(hooksFolder: string, names: readonly string[]): stri
     const state = inspectShim(hooksFolder, name);
     const kept = chainedPath(hooksFolder, name);
     const hasKept = lstatSync(kept, { throwIfNoEntry: false }) !== undefined;
-    if (state === "foreign") continue; // not ours any more; what we kept stays where it is
+    if (state === "foreign") {
+      // Not ours any more. What we kept stays where it is, unless it stands here again.
+      if (hasKept && isSame(kept, join(hooksFolder, name))) rmSync(kept);
+      continue;
+    }
     if (hasKept) restore(hooksFolder, name, kept);
     else if (state !== "absent") rmSync(join(hooksFolder, name));
     if (state !== "absent") removed.push(name);
@@ -244,7 +255,7 @@ export function removeAllShims(hooksFolder: string): string[] {
   markCommon(hooksFolder, false);
   removeMovedAside(hooksFolder);
   const names = [...standingGates(hooksFolder, GATES)].flatMap(([native, state]) => (isOurs(state) ? [native] : []));
-  removeGates(hooksFolder, names);
+  removeGates(hooksFolder, GATES);
   const plain = names.filter((name) => gatePlace(name) === name);
   return [...removeShims(hooksFolder, RECEIVERS), ...plain];
 }

@@ -39,7 +39,10 @@ describe("a hook's life", () => {
 
   it("goes on with edit, which changes what is named and nothing else", () => {
     expect(life.hook("edit", "1", "--type", "pre-commit", "--sequence", "-3", "--command", "echo 'two'")).toEqual(
-      says("hook 1 changed: before-commit, sequence -3\n"),
+      says(
+        "hook 1 changed: before-commit, sequence -3\n" +
+          "Mind: life.git is bare: before-commit hooks run where people commit, and nobody does in there.\n",
+      ),
     );
     expect(life.hook("list")).toEqual(
       prints("  1: type = before-commit\n     command = echo 'two'\n     sequence = -3\n"),
@@ -263,6 +266,6 @@ describe("sub-commands", () => {
 
   it("of Gatepost's own need as many letters as tell them apart", () => {
     expect(short.hook("ex")).toEqual(prints('{\n  "gatepost": 1,\n  "hooks": []\n}\n'));
-    expect(short.hook("ty").stdout).toMatch(/^TYPE +KIND +WHEN\nafter-receive +after +/);
+    expect(short.hook("ty").stdout).toMatch(/^TYPE +KIND +GIT HOOK +WHEN\nafter-receive +after +post-receive +/);
   });
 });

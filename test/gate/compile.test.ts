@@ -143,7 +143,7 @@ describe.each(STAND_SHELLS)("where /bin/sh is %s", (shell) => {
       ["gatepost: before-commit hook 9 failed: exit 1. It is advisory, so nothing is refused."],
     ]);
     const hooks = text.indexOf("if _gatepost_begin 1");
-    const sizes = [...upTo(hooks, 97), ...upTo(text.length, 31).filter((size) => size >= hooks)];
+    const sizes = [...upTo(hooks, 397), ...upTo(text.length, 101).filter((size) => size >= hooks)];
     const ends = upTo(text.length).slice(-25); // here it says how many hooks there are
     const codes = stand.cut(stand.compiledFile("before-commit"), [...sizes, ...ends], "before-commit", author);
     expect(codes).toHaveLength(sizes.length + ends.length);

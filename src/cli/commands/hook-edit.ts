@@ -12,7 +12,7 @@ import {
 } from "../../core/hook.ts";
 import { findType } from "../../core/hook-type.ts";
 import { type Millis, parseDuration } from "../../core/units.ts";
-import { printJson, say } from "../output.ts";
+import { plain, printJson, say } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 import { requireCount } from "../words.ts";
 
@@ -266,6 +266,8 @@ export async function done(opened: Opened, hooks: readonly Hook[], verb: string,
   for (const hook of hooks) {
     say(`hook ${label(hook)} ${verb}: ${hook.type}, sequence ${hook.sequence}`);
     if (hook.scope.scope === "pattern") say(await coverage(opened, hook.scope.pattern));
+    const { gateWarnings } = await import("../../home/gates.ts");
+    for (const warning of gateWarnings(opened.home, hook).slice(0, 3)) say(`Mind: ${plain(warning)}`);
     if (findType(hook.type)?.ready === false)
       say(`Mind: this version keeps ${hook.type} hooks but does not run them yet. Nothing is checked by this one.`);
   }

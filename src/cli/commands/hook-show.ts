@@ -97,19 +97,23 @@ async function kindFor(given: Options): Promise<Opened["repository"]> {
 }
 
 async function types(given: Options): Promise<void> {
-  const { TYPES } = await import("../../core/hook-type.ts");
+  const { NATIVE_TYPES, nativeHooks, TYPES } = await import("../../core/hook-type.ts");
   const kind = (await kindFor(given))?.kind ?? null;
-  const shown = TYPES.filter((type) => kind === null || type.runsOn.includes(kind));
+  const shown = [...TYPES, ...NATIVE_TYPES].filter((type) => kind === null || type.runsOn.includes(kind));
   if (given.json)
     return printJson({
-      types: shown.map(({ name, role, runsOn, ready, says }) => ({ name, role, runsOn, ready, says })),
+      types: shown.map(({ name, role, runsOn, ready, says }) => {
+        return { name, role, runsOn, ready, says, gitHooks: nativeHooks(name) };
+      }),
     });
+  const gitHook = (name: string): string => (name === "after-receive" ? "post-receive" : nativeHooks(name).join(" "));
   print(
     table(
-      ["TYPE", "KIND", "WHEN"],
+      ["TYPE", "KIND", "GIT HOOK", "WHEN"],
       shown.map(({ name, role, says, ready }) => [
         name,
         role,
+        gitHook(name),
         ready ? says : `${says} ${paint("dim", "(not run yet)")}`,
       ]),
     ),

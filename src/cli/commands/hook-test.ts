@@ -1,33 +1,53 @@
-/** `hook test`: shows or runs one hook on receipts that are there. */
+/** `hook test`: shows or runs one hook on what is there, or a gate hook on what was there before. */
 import type { Command } from "commander";
 import type { ReceiptId } from "../../core/units.ts";
+import type { Trying } from "../../home/try-gate.ts";
 import { plain, print, printJson, printRaw, say } from "../output.ts";
 import { addWhere, type Where, withHome } from "../where.ts";
 import { requireCount } from "../words.ts";
 
-type Options = Where & { dryRun?: boolean; baseRcvid?: string; newRcvid?: string; auxFile?: string; json?: boolean };
+type Options = Where & {
+  dryRun?: boolean;
+  baseRcvid?: string;
+  newRcvid?: string;
+  auxFile?: string;
+  history?: string;
+  limit?: string;
+  json?: boolean;
+};
 
 export function registerHookTest(hook: Command): void {
-  addWhere(hook.command("test").description("run a hook by hand on the last receipt, or on an interval of receipts"))
+  addWhere(hook.command("test").description("run a hook by hand on the last receipt, on what is staged, or on history"))
     .argument("<ID>", "id or name")
+    .argument("[ARGUMENT...]", "after --: what a git:NAME hook gets")
     .option("-n, --dry-run", "only print the command and what it would read")
     .option("--base-rcvid <N>", "the receipt before the first to hand out (default: the one before the last)")
     .option("--new-rcvid <N>", "the last receipt to hand out (default: the newest)")
     .option("--aux-file <FILE>", "use this file for %A")
+    .option("--history <RANGE>", "a gate: on each commit of a range, or on each push of a range of receipts")
+    .option("--limit <N>", "of the history only the newest N")
     .option("--json", "print the outcome as JSON")
     .addHelpText(
       "after",
       `
+A gate hook is tried in a scratch repository in a temporary folder; work tree, index and refs stay as they are.
+
 Examples:
   gatepost hook test ci --dry-run
   gatepost hook test ci --base-rcvid 0        everything since the repository was registered; no window applies
+  gatepost hook test lint                     a before-commit hook on what is staged now
+  gatepost hook test ticket --aux-file FILE   a commit-msg hook on that message (default: HEAD's)
+  gatepost hook test lint --history HEAD~200..          what it would have said to these commits
+  gatepost hook test size --history 40..                and to the pushes after receipt 40
 
-Exits 0 when the hook did, 1 when it failed.`,
+Exits 0 when the hook did, 1 when it failed. With --history, 0 when all was tried, 1 when it was interrupted.`,
     )
     .action(test);
 }
 
-async function test(word: string, given: Options): Promise<void> {
+async function test(word: string, args: readonly string[], given: Options): Promise<void> {
+  const { refuseTogether } = await import("./hook-history.ts");
+  refuseTogether(given);
   await withHome(given, async ({ home, repository }) => {
     const { findHook } = await import("../../home/hooks.ts");
     const { tryHook } = await import("../../home/try-hook.ts");
@@ -36,30 +56,47 @@ async function test(word: string, given: Options): Promise<void> {
     const hook = findHook(home, word);
     const row = repository ?? onlyRepositoryOf(home, hook);
     const stop = new AbortController();
-    process.once("SIGINT", () => stop.abort());
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => stop.abort());
+    const at = given.home === undefined ? (given.repository ?? ".") : row.path;
+    if (given.history !== undefined) {
+      const { history } = await import("./hook-history.ts");
+      const limit = given.limit === undefined ? null : requireCount(given.limit, "--limit", 1);
+      const about = { range: given.history, limit, at, signal: stop.signal };
+      return history(home, row, openRepository(row), hook, about, given.json === true);
+    }
     const trying = await tryHook(home, row, openRepository(row), hook, {
       base: receipt(given.baseRcvid, "--base-rcvid"),
       upto: receipt(given.newRcvid, "--new-rcvid"),
       auxiliary: given.auxFile ?? null,
+      at,
+      args,
       signal: stop.signal,
     });
     if (trying.standIn) say("Nothing was received yet; showing the newest commit of HEAD as if it had just arrived.");
-    if (given.dryRun) {
-      if (given.json) return printJson({ command: trying.readable, input: await text(trying.lines()) });
-      print(plain(trying.readable));
-      for await (const chunk of trying.lines()) printRaw(process.stdout.isTTY ? shownLines(chunk) : chunk);
-      return;
-    }
-    const { end, output, tookMs, survivors } = await trying.run();
-    const passed = end.kind === "exit" && end.code === 0;
-    process.exitCode = passed ? 0 : 1;
-    if (given.json)
-      return printJson({ end, tookMs: Math.round(tookMs), survivors, output: output.head.toString("utf8") });
-    printRaw(output.head);
-    if (output.tail.length > 0) printRaw(output.tail);
-    if (!passed) say(`gatepost: hook ${word}: ${inWords(end)}`);
-    if (survivors > 0) say(`gatepost: ${survivors} processes outlived the hook and were ended.`);
+    if (given.dryRun) return show(trying, given.json === true);
+    await run(trying, word, given.json === true);
   });
+}
+
+async function show(trying: Trying, asJson: boolean): Promise<void> {
+  if (asJson) return printJson({ command: trying.readable, input: await text(trying.lines()) });
+  print(plain(trying.readable));
+  for await (const chunk of trying.lines()) printRaw(process.stdout.isTTY ? shownLines(chunk) : chunk);
+}
+
+async function run(trying: Trying, word: string, asJson: boolean): Promise<void> {
+  const { end, output, tookMs, survivors, judged } = await trying.run();
+  const passed = judged === undefined ? end.kind === "exit" && end.code === 0 : /pass|skipped/.test(judged.verdict);
+  process.exitCode = passed ? 0 : 1;
+  if (asJson) {
+    const verdict = judged === undefined ? {} : { verdict: judged.verdict, why: judged.why };
+    return printJson({ end, ...verdict, tookMs: Math.round(tookMs), survivors, output: output.head.toString("utf8") });
+  }
+  printRaw(output.head);
+  if (output.tail.length > 0) printRaw(output.tail);
+  if (judged?.verdict === "skipped") say(`gatepost: hook ${word} would not run: ${judged.why}.`);
+  if (!passed) say(`gatepost: hook ${word}: ${judged === undefined ? inWords(end) : plain(judged.why)}`);
+  if (survivors > 0) say(`gatepost: ${survivors} processes outlived the hook and were ended.`);
 }
 
 function receipt(text: string | undefined, option: string): ReceiptId | null {

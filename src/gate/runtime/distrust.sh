@@ -2,7 +2,7 @@
 # lead git elsewhere, goes out of the environment, and PATH is the home's own ($1). Names instead of an allow-list,
 # because listing the environment would take a process; see docs/gates.md.
 _gatepost_distrust() {
-  unset -f cat cd command date export kill printf pwd read rm test true umask unset wait
+  [ -z "${BASH_VERSION-}" ] || _gatepost_forget_functions 2>/dev/null
   unset LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT DYLD_INSERT_LIBRARIES DYLD_LIBRARY_PATH GCONV_PATH LOCPATH NLSPATH ENV \
     BASH_ENV PS4 CDPATH GLOBIGNORE NODE_OPTIONS NODE_PATH PYTHONPATH PYTHONHOME PYTHONSTARTUP \
     PERL5LIB PERL5OPT PERLLIB PERL5DB RUBYLIB RUBYOPT JAVA_TOOL_OPTIONS _JAVA_OPTIONS CLASSPATH LUA_INIT LUA_PATH \
@@ -16,3 +16,12 @@ _gatepost_distrust() {
   PATH=$1
 }
 
+# Forgets the functions that bash took from the environment: all but ours.
+_gatepost_forget_functions() {
+  unset -f builtin command declare
+  while read -r _gatepost_1 _gatepost_2 _gatepost_3; do
+    case $_gatepost_3 in _gatepost_*) ;; *) unset -f "$_gatepost_3" ;; esac
+  done <<FUNCTIONS
+$(declare -F)
+FUNCTIONS
+}

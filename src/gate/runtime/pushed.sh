@@ -12,10 +12,16 @@ _gatepost_each_update() {
   _gatepost_call=$1
   shift
   if [ "$GATEPOST_TYPE" = before-push ]; then _gatepost_there=--remotes=$_gatepost_remote; else _gatepost_there=--all; fi
-  while read -r _gatepost_1 _gatepost_2 _gatepost_3 _gatepost_4; do
-    if [ "$GATEPOST_TYPE" = before-push ]; then _gatepost_1=$_gatepost_4; fi
-    case $_gatepost_2 in
-    *[!0]*) "$_gatepost_call" "$_gatepost_1" "$_gatepost_2" "$@" || return ;;
+  while IFS= read -r _gatepost_3; do
+    if [ "$GATEPOST_TYPE" = before-push ]; then # from its end: what is pushed may be "HEAD@{1 hour ago}"
+      _gatepost_1=${_gatepost_3##* } _gatepost_2=${_gatepost_3% * *} _gatepost_2=${_gatepost_2##* }
+    else
+      _gatepost_1=${_gatepost_3%% *} _gatepost_2=${_gatepost_3#* } _gatepost_2=${_gatepost_2%% *}
+    fi
+    [ -n "$_gatepost_3" ] || continue
+    case $_gatepost_1:$_gatepost_2 in
+    *[!0-9a-f:]* | :* | *:) return 1 ;; # no hashes: git would take them for something else
+    *:*[!0]*) "$_gatepost_call" "$_gatepost_1" "$_gatepost_2" "$@" || return ;;
     esac
   done <<INPUT
 ${_gatepost_input:-$_gatepost_first}
@@ -61,8 +67,8 @@ _gatepost_differ() {
 
 # Makes _gatepost_file hold the pushed paths that match, each ended by NUL. Leaves the hook out if there are none.
 _gatepost_paths() {
-  _gatepost_dir=$1
-  shift
+  _gatepost_list= _gatepost_dir=$2
+  shift 2
   _gatepost_file "paths-$_gatepost_id" || return
   _gatepost_each_update _gatepost_differ "$@" >"$_gatepost_file" ||
     _gatepost_break 'git could not list the pushed paths' || return

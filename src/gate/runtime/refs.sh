@@ -1,10 +1,10 @@
 # Does $1, a function of the compiled file, accept a ref of this commit or push? Leaves the hook out if not.
 _gatepost_ref() {
   case $GATEPOST_TYPE in
-  *commit | commit-msg) ! "$1" "$_gatepost_branch" || return 0 ;;
+  *commit | commit-msg) [ -z "$_gatepost_branch" ] || ! "$1" "$_gatepost_branch" || return 0 ;;
   *)
     while read -r _gatepost_1 _gatepost_2 _gatepost_3 _gatepost_4; do
-      ! "$1" "$_gatepost_3" || return 0
+      [ -z "$_gatepost_3" ] || ! "$1" "$_gatepost_3" || return 0
     done <<INPUT
 ${_gatepost_input:-$_gatepost_first}
 INPUT

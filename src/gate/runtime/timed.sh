@@ -31,7 +31,7 @@ _gatepost_timed() {
   124 | 137 | 143) # by its own exit, or by us? The clock may have lost 10 ms at both ends
     _gatepost_since "$_gatepost_start"
     [ "$_gatepost_took" -lt "$((_gatepost_most - 20))" ] || _gatepost_timed_out=$_gatepost_limit
-    [ -z "$_gatepost_timed_out" ] || kill -s KILL -- "-$_gatepost_pid" 2>/dev/null # children that did not hear TERM
+    [ -z "$_gatepost_timed_out" ] || kill -KILL "-$_gatepost_pid" 2>/dev/null # children that did not hear TERM
     ;;
   esac
   _gatepost_pid=
@@ -42,5 +42,5 @@ _gatepost_end_timed() {
   [ -n "$_gatepost_pid" ] || return 0
   kill "$_gatepost_pid"
   wait "$_gatepost_pid"
-  kill -s KILL -- "-$_gatepost_pid"
+  kill -KILL "-$_gatepost_pid"
 } 2>/dev/null

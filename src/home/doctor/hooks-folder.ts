@@ -95,7 +95,7 @@ function examineNative(
     return tell(native, `${native}${at} is a folder, at which Git fails.`, `Move it away: ${quoted(file)}; ${FIX}`);
   if (state === "foreign") {
     const says = `${native}${at} is ${authorOf(file)}`;
-    if (wanted) return tell(native, `${says}: ${missed}.`, FIX);
+    if (wanted) return tell(native, `${says}: ${missed}.`, mendOverwritten(says));
     return fine(
       native,
       isExecutable(file) ? `${says}; we have no hooks there.` : `${says}, and not executable: Git ignores it.`,
@@ -108,6 +108,12 @@ function examineNative(
   if (hooks === 0 && !receives && folder.use === "own")
     return warning(native, `${native}${at} is our shim, but nothing is to run there.`, FIX);
   return fine(native, `${native}${at}: ${whatRuns(folder.path, native, hooks, isGate)}.`);
+}
+
+/** These managers put their file back whenever they install themselves. */
+function mendOverwritten(says: string): string {
+  const source = says.endsWith("lefthook's") ? "lefthook" : says.endsWith("pre-commit's") ? "pre-commit-config" : null;
+  return source === null ? FIX : `${FIX}; so that it does not come back: gatepost hook import --from ${source} --take`;
 }
 
 function whatRuns(folder: string, native: string, hooks: number | null, isGate: boolean): string {

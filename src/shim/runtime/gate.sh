@@ -37,7 +37,7 @@ _gatepost_verdict=broken _gatepost_code=1 _gatepost_begun=0 _gatepost_why= _gate
 _gatepost_stop= _gatepost_input= _gatepost_count=0 _gatepost_more= _gatepost_base= _gatepost_pid= _gatepost_branch=
 _gatepost_signal= _gatepost_after= _gatepost_home= _gatepost_label= _gatepost_trace= _gatepost_skip= _gatepost_first= _gatepost_who=
 _gatepost_name= _gatepost_whole= _gatepost_rest= _gatepost_ended= _gatepost_local=yes _gatepost_timed_out=
-_gatepost_fault='it could not be started' _gatepost_now=0 GATEPOST_REPOSITORY=
+_gatepost_fault='it could not be started' _gatepost_now=0 _gatepost_line= GATEPOST_REPOSITORY=
 GATEPOST_AUX= GATEPOST_HOOK= GATEPOST_BATCH= GATEPOST_KIND=git GATEPOST_ATTEMPT=1
 
 # Reads the functions for what is not usual. Without all of them nothing passes.
@@ -81,12 +81,10 @@ _gatepost_done() {
 # The end, however it is reached. What passed in a usual place is written down by this shell alone.
 _gatepost_leave() {
   trap - 0
-  case $_gatepost_verdict$_gatepost_base$_gatepost_trace$_gatepost_native:$GATEPOST_REPOSITORY${GIT_AUTHOR_NAME-} in
+  case $_gatepost_verdict$_gatepost_base$_gatepost_trace$_gatepost_native:$GATEPOST_REPOSITORY${GIT_AUTHOR_NAME-}${GIT_AUTHOR_EMAIL-}${GIT_AUTHOR_DATE-} in
   *"$_gatepost_newline"*) ;;
   passpre-commit:* | passcommit-msg:*)
-    if [ "${#_gatepost_lines}" -lt 2000 ] && [ ! -e "$_gatepost_home/shared" ]; then
-      umask 077
-      { printf '\n%s\n' "gatepost 1
+    _gatepost_text="gatepost 1
 kind gate
 hook $_gatepost_native
 run $GATEPOST_RUN
@@ -99,7 +97,10 @@ branch $_gatepost_branch}${GIT_AUTHOR_NAME:+
 author_name $GIT_AUTHOR_NAME}${GIT_AUTHOR_EMAIL:+
 author_email $GIT_AUTHOR_EMAIL}${GIT_AUTHOR_DATE:+
 author_date $GIT_AUTHOR_DATE}
-${_gatepost_lines}end 0" >>"$_gatepost_home/spool/gates"; } 2>/dev/null && exit 0
+${_gatepost_lines}end 0"
+    if [ "${#_gatepost_text}" -lt 3000 ] && [ ! -e "$_gatepost_home/shared" ]; then
+      umask 077
+      { printf '\n%s\n' "$_gatepost_text" >>"$_gatepost_home/spool/gates"; } 2>/dev/null && exit 0
     fi
     ;;
   esac
@@ -109,6 +110,9 @@ ${_gatepost_lines}end 0" >>"$_gatepost_home/spool/gates"; } 2>/dev/null && exit 
 }
 
 _gatepost_native=${0##*/}
+case $_gatepost_native in # what bash would take from a pusher's environment
+pre-receive | update | post-update | push-to-checkout) unset -f [ cd printf read umask unalias ;;
+esac
 case $0 in
 */gatepost/after/*) _gatepost_hooks=${0%/gatepost/after/*} ;;
 gatepost/after/*) _gatepost_hooks=. ;;
