@@ -54,9 +54,13 @@ export async function tryHistory(
   const type = hook.type === "disabled" ? hook.wasType : hook.type;
   if (type === "before-commit" || type === "commit-msg") return overCommits(home, row, repository, hook, type, options);
   if (type === "before-receive" || type === "before-ref") return overPushes(home, row, hook, type, options);
-  throw new GatepostError("GP_USAGE", `${type ?? "disabled"} hooks cannot be tried on history: what they were given is not kept.`, {
-    hint: "--history is for before-commit, commit-msg, before-receive and before-ref hooks.",
-  });
+  throw new GatepostError(
+    "GP_USAGE",
+    `${type ?? "disabled"} hooks cannot be tried on history: what they were given is not kept.`,
+    {
+      hint: "--history is for before-commit, commit-msg, before-receive and before-ref hooks.",
+    },
+  );
 }
 
 async function overCommits(

@@ -128,16 +128,18 @@ export function compileAll(home: OpenHome): Wanted {
   const folders = new Map<string, ShimChange>();
   for (const row of listRepositories(home.db)) {
     if (row.kind !== "git") continue;
-    const own = new Map<string, Hook[]>();
-    for (const hook of hooks) if (covers(hook.scope, row)) own.set(hook.type, [...(own.get(hook.type) ?? []), hook]);
     const places = hooksFolders(row);
+    const own = new Map<string, Hook[]>();
+    const left = places.some(({ use }) => use === "left");
+    for (const hook of left ? [] : hooks)
+      if (covers(hook.scope, row)) own.set(hook.type, [...(own.get(hook.type) ?? []), hook]);
     // Where others use the folder, a shim may stand for their sake: then this repository's gate says that it has none.
     const types = places.some(({ use }) => use !== "own") ? IN_PLACE : [...own.keys()];
     for (const type of types) {
       const file = compiledFile(home, row, type).slice(home.layout.gates.length + 1);
       files.set(file, compiled(type, own.get(type) ?? []));
     }
-    if (homeOf(row.path) !== home.dir) continue; // gone, or served by another home now
+    if (left || homeOf(row.path) !== home.dir) continue; // gone, or served by another home now
     for (const { path: folder, use } of places) {
       const change = folders.get(folder) ?? { folder, use, natives: [], receivers: [] };
       const natives = [...own.keys()].flatMap(nativeHooks);

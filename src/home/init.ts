@@ -90,7 +90,9 @@ function placeShims(home: OpenHome, row: RepositoryRow, folders: readonly HooksF
   return write(home.db, () => {
     // Those of before stay known while they are there: core.hooksPath comes and goes, and uninstall takes all of it out.
     const before = how === "copied" || how === "moved" ? [] : hooksFolders(row);
-    const old = before.filter(({ path }) => existsSync(path) && !folders.some((folder) => folder.path === path));
+    const old = before.filter(
+      ({ path, use }) => use !== "left" && existsSync(path) && !folders.some((folder) => folder.path === path),
+    );
     putHooksFolders(home.db, row.id, [...folders, ...old]);
     const free = folders.filter(({ path }) => closedBecause(path) === null);
     return [...new Set(free.flatMap(({ path }) => installShims(path, [PUSH_RECEIVER])))];

@@ -1,9 +1,9 @@
 /** `uninstall`: takes a repository out of its home. Hooks folders are as they were before; the home's history stays. */
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { HOME_NAME } from "../core/layout.ts";
+import { HOME_NAME, layout } from "../core/layout.ts";
 import { removeAllShims } from "../shim/install.ts";
-import { write } from "../store/database.ts";
+import { closeDatabase, openDatabase, write } from "../store/database.ts";
 import {
   hooksFolders,
   listRepositories,
@@ -59,25 +59,44 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
   return { removed, keptFor, hooksDeleted, homeRemoved, stillServed };
 }
 
-/** Takes the shims out of the hooks folder; of a repository that was deleted there is none to put in order. */
+/** Takes the shims out of the hooks folders; of a repository that was deleted there is none to put in order. */
 async function removeFrom(home: OpenHome, row: RepositoryRow): Promise<Pick<Uninstalled, "removed" | "keptFor">> {
   if (!existsSync(row.path)) return { removed: [], keptFor: null };
   const identity = await identifyGit(row.path);
-  const folders = [...(await hooksFoldersOf(identity)), ...hooksFolders(row)];
-  const others = othersAreServed(home, row);
-  const kept = folders.find(({ use }) => use === "everyone" && others);
+  const folders = new Map([...hooksFolders(row), ...(await hooksFoldersOf(identity))].map((one) => [one.path, one]));
+  const used = usedByOthers(home, row);
+  const kept = [...folders.values()].filter(({ path, use }) => use === "everyone" && (used === null || used.has(path)));
+  for (const { path } of kept) folders.delete(path);
   // Under the lock, as init installs.
   const removed = write(home.db, () => {
-    putHooksFolders(home.db, row.id, []); // an edit of hooks puts no shim back
-    const free = new Set(folders.filter(({ use }) => use !== "everyone" || !others).map(({ path }) => path));
-    return [...free].flatMap((path) => removeAllShims(path));
+    // An edit of hooks puts no shim back; the gates of this repository say that they have no hooks where a shim stays.
+    putHooksFolders(
+      home.db,
+      row.id,
+      kept.map(({ path }) => ({ path, use: "left" })),
+    );
+    return [...folders.keys()].flatMap((path) => removeAllShims(path));
   });
-  return { removed: [...new Set(removed)], keptFor: kept?.path ?? null };
+  return { removed: [...new Set(removed)], keptFor: kept[0]?.path ?? null };
 }
 
-/** Whether this user has other repositories registered, which a hooks folder of everybody's may serve. */
-const othersAreServed = (home: OpenHome, row: RepositoryRow): boolean =>
-  readRegister().some(({ path }) => path !== home.dir) || listRepositories(home.db).some(({ id }) => id !== row.id);
+/** The hooks folders that this user's other repositories use; null where one of their homes cannot say. */
+function usedByOthers(home: OpenHome, row: RepositoryRow): Set<string> | null {
+  const rows = listRepositories(home.db).filter(({ id }) => id !== row.id);
+  for (const { path } of readRegister().filter((other) => other.path !== home.dir && existsSync(other.path))) {
+    try {
+      const db = openDatabase(layout(path).database);
+      try {
+        rows.push(...listRepositories(db));
+      } finally {
+        closeDatabase(db);
+      }
+    } catch {
+      return null;
+    }
+  }
+  return new Set(rows.flatMap(hooksFolders).flatMap(({ path, use }) => (use === "left" ? [] : [path])));
+}
 
 /** Takes a home whose folder is gone out of this user's register; false when it is not in there, or not gone. */
 export function forgetHome(dir: string): boolean {

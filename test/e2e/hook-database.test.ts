@@ -183,7 +183,12 @@ describe("the options of a hook", () => {
       ),
     );
     expect(off.hook("disable", "x")).toEqual(says("hook 1 (x) was switched off already\n"));
-    expect(off.hook("enable", "all")).toEqual(says("hook 1 (x) switched on: commit-msg, sequence 10\n"));
+    expect(off.hook("enable", "all")).toEqual(
+      says(
+        "hook 1 (x) switched on: commit-msg, sequence 10\n" +
+          "Mind: off.git is bare: commit-msg hooks run where people commit, and nobody does in there.\n",
+      ),
+    );
     expect(off.file().hooks).toMatchObject([{ type: "commit-msg", name: "x", advisory: true }]);
   });
 
