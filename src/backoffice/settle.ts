@@ -67,7 +67,7 @@ export function settleRepository(
 }
 
 /** Which refs the ledger holds: all, or those that others can see. */
-export function followedRefs(ctx: HomeContext, row: RepositoryRow): "all" | "public" {
+export function followedRefs(ctx: Pick<HomeContext, "settings">, row: RepositoryRow): "all" | "public" {
   const setting = ctx.settings.refs;
   if (setting === "all" || setting === "public") return setting;
   return row.workTree === null ? "all" : "public";

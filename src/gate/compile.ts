@@ -111,7 +111,7 @@ function prepare(type: string, hook: Hook, index: number, { auxiliary }: Compile
     body: hook.dir === null ? bodyOf(command) : `${enter(type, hook.dir)}\n${bodyOf(command)}`,
     command,
     message: HAS_MESSAGE.has(type),
-    stdin: hook.stdin === "paths" ? "file" : TAKES_INPUT.has(type) ? "input" : "inherited",
+    stdin: hook.stdin === "paths" ? "file" : hook.stdin === "updates" || TAKES_INPUT.has(type) ? "input" : "inherited",
   };
 }
 

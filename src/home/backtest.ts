@@ -14,11 +14,11 @@ import { hookEnvironment } from "../process/environment.ts";
 import { newestReceipt, receiptsBetween } from "../store/receipt.ts";
 import { updatesOfReceipt } from "../store/ref.ts";
 import type { RepositoryRow } from "../store/repository.ts";
-import type { Repository } from "../vcs/repository.ts";
 import { type OpenHome, requireOwner } from "./open.ts";
 import { movesOf, pushVariables, subjectOf } from "./pushes.ts";
+import { openRepository } from "./serve.ts";
 import { limitsOf } from "./try-gate.ts";
-import { gateTypeOf, goneOf, openScratch, refsBefore, trialPlace } from "./try-place.ts";
+import { goneOf, openScratch, refsBefore, trialPlace } from "./try-place.ts";
 
 export type HistoryOptions = {
   range: string;
@@ -47,12 +47,11 @@ const KEEP = 16 * 1024;
 export async function tryHistory(
   home: OpenHome,
   row: RepositoryRow,
-  repository: Repository,
   hook: Hook,
   options: HistoryOptions,
 ): Promise<History> {
   const type = hook.type === "disabled" ? hook.wasType : hook.type;
-  if (type === "before-commit" || type === "commit-msg") return overCommits(home, row, repository, hook, type, options);
+  if (type === "before-commit" || type === "commit-msg") return overCommits(home, row, hook, type, options);
   if (type === "before-receive" || type === "before-ref") return overPushes(home, row, hook, type, options);
   throw new GatepostError(
     "GP_USAGE",
@@ -66,7 +65,6 @@ export async function tryHistory(
 async function overCommits(
   home: OpenHome,
   row: RepositoryRow,
-  repository: Repository,
   hook: Hook,
   type: string,
   { range, limit, at, signal, onTried }: HistoryOptions,
@@ -78,7 +76,7 @@ async function overCommits(
   const scratch = openScratch(home, row, place, { hook, type, place: { kind: "files" }, auxiliary: null });
   let done = 0;
   try {
-    const refs = new Map(await repository.readRefs("all"));
+    const refs = new Map(await openRepository(row).readRefs("all"));
     if ("branch" in head) refs.delete(head.branch);
     putRefs(scratch, refs);
     const env = callerEnvironment(process.env, toolsOf(place.root));

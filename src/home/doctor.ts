@@ -7,12 +7,13 @@
  * Mending is `init` once more for each repository with a finding, in the home that it has: that makes folders, modes,
  * program and pointer as they should be, puts shims into the folders in which Git looks now, and compiles the gates. What
  * was mended is not claimed but seen: everything is looked at again, and what is no longer found was mended. A home that
- * was copied or moved is not touched: to run its hooks is a decision, and only `init` takes it.
+ * was copied or moved, or that this user never registered, is not touched: to run its hooks is a decision, and only
+ * `init` takes it.
  *
  * If the process dies here, `doctor --fix` goes on where it was. Proven by test/e2e/doctor.test.ts.
  */
 import { existsSync, statSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { HOME_NAME } from "../core/layout.ts";
 import { closedBecause, removeMovedAside } from "../shim/install.ts";
@@ -25,7 +26,8 @@ import { compileAll, refreshGates } from "./gates.ts";
 import { quoted } from "./import/foreign.ts";
 import { register } from "./init.ts";
 import { findRepository, homeOf, type Located, locate } from "./locate.ts";
-import { closeHome, displaced, type OpenHome, refreshProgram, requireOwner } from "./open.ts";
+import { closeHome, displaced, homeId, type OpenHome, refreshProgram, requireOwner } from "./open.ts";
+import { isRegistered } from "./register.ts";
 import { requireRepository } from "./repositories.ts";
 
 export type { Finding, Level } from "./doctor/finding.ts";
@@ -69,7 +71,7 @@ function locateOrLost(options: DoctorOptions): Located | Diagnosis {
   try {
     return locate(options);
   } catch (error) {
-    const path = options.home === undefined ? findRepository(join(options.cwd, options.repository ?? ".")) : null;
+    const path = options.home === undefined ? findRepository(resolve(options.cwd, options.repository ?? ".")) : null;
     const place = path === null ? "" : join(path, HOME_NAME);
     if (!(error instanceof GatepostError) || error.code !== "GP_NO_HOME" || !existsSync(place)) throw error;
     const home = homeOf(path ?? "");
@@ -112,7 +114,8 @@ async function mend({ home: dir, repository }: Located, found: readonly Examined
   if (home === null) return [];
   const trouble: string[] = [];
   try {
-    if (displaced(home) !== null) return ["The home was copied or moved. Nothing was mended."];
+    if (displaced(home) !== null || !isRegistered({ id: homeId(home), path: dir }))
+      return [`The home ${dir} is not one that this user has registered here. Nothing was mended.`];
     refreshProgram(home);
     writeHooksFile(home);
     const ill = new Set(found.filter((one) => one.kind === "home" || isIll(one)).map(({ path }) => path));

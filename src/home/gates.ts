@@ -83,6 +83,7 @@ export function refreshGates(home: OpenHome): Unreached[] {
     const shims = displaced(home) === null ? wanted.shims : [];
     const unreached = shims.flatMap((change) => tryToBringInLine(change) ?? []);
     for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
+    for (const name of readdirSync(home.layout.gates)) if (name.endsWith(".new")) rmSync(join(home.layout.gates, name)); // of one that died
     rmSync(home.layout.stale, { force: true });
     return unreached;
   });
@@ -196,10 +197,8 @@ function bringInLine({ folder, use, natives, receivers }: ShimChange): void {
   const spare = [...standing].flatMap(([native, state]) =>
     !natives.includes(native) && (state === "ours" || state === "stale") ? [native] : [],
   );
-  if (missing.length > 0) {
-    markCommon(folder, use !== "own");
-    installGates(folder, missing);
-  }
+  if (natives.length > 0) markCommon(folder, use !== "own"); // first: a shim without it refuses what is not registered
+  if (missing.length > 0) installGates(folder, missing);
   // In a folder that others use, other homes may need it: there it stays and asks a gate that has no hooks.
   if (use === "everyone") return;
   if (spare.length > 0) removeGates(folder, spare);

@@ -56,7 +56,7 @@ const PATIENCE = 500 as Millis;
  * shall see it. Nothing happens where this user does not own the home, the home was copied or moved, or the database
  * cannot be written just now: the records wait for the next one who can.
  */
-function takeInGates(home: OpenHome): void {
+export function takeInGates(home: OpenHome): void {
   try {
     const uid = statSync(home.dir).uid;
     if (uid !== process.geteuid?.() || displaced(home) !== null) return;

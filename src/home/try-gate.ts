@@ -5,7 +5,7 @@
  * and what it stages is thrown away. A hook of a push sees the last receipt as if it were just being pushed; before the
  * first receipt, the newest commit of HEAD.
  */
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Material } from "../backoffice/material.ts";
 import { type ByteString, toBuffer } from "../core/bytes.ts";
@@ -80,6 +80,8 @@ export async function tryGate(
   const ofPush = type === "before-receive" || type === "before-ref";
   const material = ofPush ? await received() : null;
   const auxiliary = options.auxiliary === null ? null : resolve(options.auxiliary);
+  if (auxiliary !== null && !existsSync(auxiliary))
+    throw new GatepostError("GP_NO_FILE", `There is no file ${auxiliary}.`, { hint: "--aux-file names one for %A." });
   const shown =
     auxiliary ?? join(...(type === "commit-msg" ? [row.path, "COMMIT_EDITMSG"] : [home.layout.auxiliary, "test"]));
   const about = { hook, type, auxiliary };
@@ -174,7 +176,7 @@ async function messageOfHead(scratch: Scratch, { own, commit }: TrialPlace): Pro
     throw new GatepostError("GP_USAGE", "There is no commit yet whose message could be shown to the hook.", {
       hint: "Name a file with a message: --aux-file FILE",
     });
-  for await (const { message } of readCommits(own, [commit])) writeFileSync(file, toBuffer(message));
+  for await (const { message } of readCommits(own, [[commit]])) writeFileSync(file, toBuffer(message));
   return file;
 }
 

@@ -1,5 +1,6 @@
 /** What a trial of a gate needs to know of the repository, and the scratch repository that is made from it. */
 import { realpathSync } from "node:fs";
+import { resolve } from "node:path";
 import { type ByteString, fromText } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
 import type { Hook } from "../core/hook.ts";
@@ -57,7 +58,7 @@ async function workTreeAt(row: RepositoryRow, at: string): Promise<{ own: string
 /** git as the caller would call it in a folder. Read-only commands. */
 export async function gitAt(at: string, args: readonly string[], own: Record<string, string> = {}) {
   const env = callerEnvironment(process.env, { GIT_OPTIONAL_LOCKS: "0", LC_ALL: "C", ...own });
-  const running = stream("git", ["-C", at, "--no-pager", ...args], { env, cwd: "/" });
+  const running = stream("git", ["-C", resolve(at), "--no-pager", ...args], { env, cwd: "/" });
   running.stdin.end();
   return collect(running);
 }

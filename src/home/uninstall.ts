@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { HOME_NAME, layout } from "../core/layout.ts";
-import { removeAllShims } from "../shim/install.ts";
+import { closedBecause, removeAllShims } from "../shim/install.ts";
 import { closeDatabase, openDatabase, write } from "../store/database.ts";
 import {
   hooksFolders,
@@ -75,7 +75,7 @@ async function removeFrom(home: OpenHome, row: RepositoryRow): Promise<Pick<Unin
       row.id,
       kept.map(({ path }) => ({ path, use: "left" })),
     );
-    return [...folders.keys()].flatMap((path) => removeAllShims(path));
+    return [...folders.keys()].filter((path) => closedBecause(path) === null).flatMap((path) => removeAllShims(path));
   });
   return { removed: [...new Set(removed)], keptFor: kept[0]?.path ?? null };
 }

@@ -37,7 +37,7 @@ export function summaryOfArrivals(receipts: readonly Arrival[]): string {
 const COMMITS: ReadonlySet<string> = new Set(["before-commit", "commit-msg", "after-commit"]);
 const RECEIVES: ReadonlySet<string> = new Set(["before-receive", "before-ref"]);
 /** A record lists no more updates than this. */
-const LISTED = 25;
+export const LISTED = 25;
 
 /** "commit on main by alice", "merge on main", "main 41ff2a7..9d02c11 by bob", "push". */
 export function summaryOfGate({ type, native, branch, authorName, user, updates }: JudgedGate): string {

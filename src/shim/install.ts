@@ -189,13 +189,18 @@ function tidy(hooksFolder: string): void {
 /** Tells the shims whether repositories that are not registered may use this folder: theirs then pass, since nobody
  *  compiled anything for them. Elsewhere a home that is missing refuses. */
 export function markCommon(hooksFolder: string, common: boolean): void {
-  const mark = join(hooksFolder, "gatepost", "common");
+  const mark = commonMark(hooksFolder);
   if (!common) rmSync(mark, { force: true });
   else if (!existsSync(mark)) {
     mkdirSync(dirname(mark), { recursive: true });
     writeFileSync(mark, "");
   }
 }
+
+/** Whether the shims in this folder believe so. */
+export const isCommon = (hooksFolder: string): boolean => existsSync(commonMark(hooksFolder));
+
+const commonMark = (hooksFolder: string): string => join(hooksFolder, "gatepost", "common");
 
 /** What stands in a folder where the shims of gates stand. */
 export function standingGates(hooksFolder: string, natives: readonly string[]): Map<string, ShimState> {

@@ -116,6 +116,14 @@ function readLog(path: string, isLast: boolean, logs: GateLogs): void {
  *  Never outside of the time in which the file was written. */
 function timeOf(clock: number | null, from: number, to: number): number {
   if (clock === null) return to;
-  const at = clock > 1e12 ? clock : Date.now() - uptime() * 1000 + clock;
+  const at = clock > 1e12 ? clock : Math.round(Date.now() - upFor()) + clock;
   return Math.min(Math.max(at, Math.min(from, to)), to);
+}
+
+/** For how many milliseconds the machine is up, as /proc/uptime counts them. That tells hundredths of a second only; the
+ *  monotonic clock is finer, and the same unless the machine was suspended. */
+function upFor(): number {
+  const coarse = uptime() * 1000;
+  const fine = Number(process.hrtime.bigint()) / 1e6;
+  return fine >= coarse && fine - coarse < 20 ? fine : coarse;
 }

@@ -88,3 +88,42 @@ const updates = all<{ name: Buffer; old: string; new: string }, { gate: number }
 /** What the push was to do, in its order; no more than the record listed. */
 export const updatesOfGate = (db: Database, gate: GateId): GateUpdate[] =>
   updates(db, { gate }).map(({ name, ...values }) => ({ ref: fromBuffer(name), ...values }));
+
+/** A commit's gate that passed, as far as it tells which commit it was of. */
+export type PassedGate = Pick<Gate, "type" | "native" | "at" | "took" | "authorName" | "authorEmail" | "authorDate">;
+type PassedRow = Omit<PassedGate, "authorName" | "authorEmail" | "authorDate"> &
+  Record<"authorName" | "authorEmail" | "authorDate", Buffer | null>;
+const passed = all<PassedRow, { repository: number }>(
+  `SELECT type, native, at, took, author_name AS authorName, author_email AS authorEmail, author_date AS authorDate
+   FROM gate WHERE repository = :repository AND verdict = 'pass' AND type IN ('before-commit', 'commit-msg')
+   ORDER BY id`,
+);
+/** The gates of commits that passed in a repository, in the order in which they were recorded. */
+export const passedCommitGates = (db: Database, repository: RepositoryId): PassedGate[] =>
+  passed(db, { repository }).map((row) => ({
+    ...row,
+    authorName: bytes(row.authorName),
+    authorEmail: bytes(row.authorEmail),
+    authorDate: bytes(row.authorDate),
+  }));
+
+/** What a push that passed its gate was to do to one ref. */
+export type PassedUpdate = { gate: GateId; at: Instant; ref: ByteString; new: string };
+const passedRefs = all<{ gate: GateId; at: Instant; name: Buffer; new: string }, { repository: number }>(
+  `SELECT g.id AS gate, g.at, u.name, u.new FROM gate g JOIN gate_update u ON u.gate = g.id
+   WHERE g.repository = :repository AND g.verdict = 'pass' AND g.type = 'before-receive'
+   ORDER BY g.at, g.id, u.number`,
+);
+/** What the pushes that passed a before-receive gate were to do, oldest first; of each no more than its record listed. */
+export const passedUpdates = (db: Database, repository: RepositoryId): PassedUpdate[] =>
+  passedRefs(db, { repository }).map(({ name, ...rest }) => ({ ...rest, ref: fromBuffer(name) }));
+
+const horizon = one<{ oldest: Instant | null }, { repository: number; keep: number }>(
+  `SELECT (SELECT min(at) FROM gate WHERE repository = :repository) AS oldest
+   WHERE (SELECT min(id) FROM run) > 1
+     AND (SELECT count(*) FROM (SELECT 1 FROM run WHERE repository = :repository LIMIT :keep)) = :keep`,
+);
+/** From when on the gates of a repository are all still here; null: as far as can be told, none was ever deleted.
+ *  Retention keeps the last `keep` runs of a repository, so one that has fewer has lost none. */
+export const gatesKeptSince = (db: Database, repository: RepositoryId, keep: number): Instant | null =>
+  horizon(db, { repository, keep })?.oldest ?? null;

@@ -115,3 +115,9 @@ export const addAudit = change<AuditRow>(
   `INSERT INTO hook_audit (at, uid, user, action, hook, old, new)
    VALUES (:at, :uid, :user, :action, :hook, :old, :new)`,
 );
+
+const audit = all<AuditRow, { after: number }>(
+  "SELECT at, uid, user, action, hook, old, new FROM hook_audit WHERE id > :after ORDER BY id",
+);
+/** Every change of a hook there ever was, in the order in which they were made. */
+export const readAudit = (db: Database): AuditRow[] => audit(db, { after: 0 });

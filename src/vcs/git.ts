@@ -1,5 +1,6 @@
 /** Git repositories, read-only: the parts in git/ behind the interface that every kind has. */
 
+import { configuredPersons, readCommits, readReflogs, writtenAt } from "./git/commits.ts";
 import { fingerprint } from "./git/fingerprint.ts";
 import { headRange } from "./git/head.ts";
 import { listArtifacts } from "./git/listing.ts";
@@ -21,6 +22,10 @@ export function openGit(gitDir: string): Repository {
     artifacts: (range, options) => listArtifacts(gitDir, range, options),
     touches: (range, pathspecs, signal) => touches(gitDir, range, pathspecs, signal),
     headRange: () => headRange(gitDir),
+    commits: (range) => readCommits(gitDir, range),
+    reflogs: () => readReflogs(gitDir),
+    configuredPersons: () => configuredPersons(gitDir),
+    writtenAt: (commit) => writtenAt(gitDir, commit),
     paths: (range, pathspecs, signal) => changedPaths(gitDir, range, pathspecs, signal),
   };
 }

@@ -32,6 +32,24 @@ export type ListOptions = {
   signal?: AbortSignal;
 };
 
+export type Person = { name: ByteString; email: ByteString };
+
+/** A commit, its texts as the bytes it has; dates in seconds since 1970, 0 where it has none that can be read. */
+export type Commit = {
+  hash: string;
+  parents: readonly string[];
+  author: Person;
+  authoredAt: number;
+  committer: Person;
+  committedAt: number;
+  /** The first paragraph of its message on one line. */
+  subject: ByteString;
+};
+
+/** That a ref of this clone was at `commit` from `at` (seconds since 1970) on: who moved it there, and how, in the words
+ *  that the moving command left ("commit (amend): …"). `ref` is in full, and "HEAD" or "worktrees/NAME/HEAD". */
+export type ReflogEntry = { commit: Commit; ref: ByteString; at: number; by: Person; how: ByteString };
+
 export interface Repository {
   readonly kind: "git";
   /** Where its data lives; real and absolute. */
@@ -48,4 +66,13 @@ export interface Repository {
   paths(range: Range, pathspecs: readonly string[], signal?: AbortSignal): AsyncIterable<Buffer>;
   /** The newest commit of the default branch as if it had just arrived; null in an empty repository. */
   headRange(): Promise<Range | null>;
+  /** The commits of the range, each once, oldest first as far as dates tell; what has vanished is left out. */
+  commits(range: Range): Promise<Commit[]>;
+  /** The reflogs, those of all work trees' HEAD too: one after the other, each newest first; what has vanished is left
+   *  out. Empty where none are kept. */
+  reflogs(): Promise<ReflogEntry[]>;
+  /** Who commits here, as far as git's configuration says, the calling user's too. */
+  configuredPersons(): Promise<Person[]>;
+  /** When a commit was written into the repository, in milliseconds since 1970; null where that cannot be told. */
+  writtenAt(commit: string): number | null;
 }

@@ -63,6 +63,7 @@ describe("work trees of one repository", () => {
 
 describe("core.hooksPath", () => {
   afterEach(() => {
+    noted();
     process.env["GIT_CONFIG_GLOBAL"] = world.env["GIT_CONFIG_GLOBAL"];
   });
 
@@ -88,6 +89,20 @@ describe("core.hooksPath", () => {
     await takeOut(at);
     expect(contents(join(tree, "my hooks"))).toEqual(before);
     expect(contents(join(linked, "my hooks"))).toEqual({});
+  });
+
+  it("relative, of the user: each work tree has its own folder, too", async () => {
+    const { tree, linked } = withLinked("users");
+    const config = put(world.at("users.config"), "[core]\n\thooksPath = my hooks\n", 0o644);
+    process.env["GIT_CONFIG_GLOBAL"] = config;
+    const at = await registered(tree);
+    add(at, notes("ours"));
+    for (const cwd of [tree, linked]) {
+      world.git(["commit", "-q", "--allow-empty", "-m", "m"], { cwd, env: { GIT_CONFIG_GLOBAL: config } });
+      expect(noted()).toEqual(["ours"]);
+    }
+    await takeOut(at);
+    for (const cwd of [tree, linked]) expect(contents(join(cwd, "my hooks"))).toEqual({});
   });
 
   it("of one work tree holds there, and the others keep the repository's folder", async () => {
@@ -127,6 +142,7 @@ describe("core.hooksPath", () => {
     expect([a, b, stranger].map(by)).toEqual([["earlier", "a"], ["earlier", "b"], ["earlier"]]);
     everyHook(atA, deleteHooks);
     expect([a, b, stranger].map(by)).toEqual([["earlier"], ["earlier", "b"], ["earlier"]]);
+    add(atA, notes("a"));
     expect((await takeOut(atA)).keptFor).toBe(hooks);
     expect([a, b, stranger].map(by)).toEqual([["earlier"], ["earlier", "b"], ["earlier"]]);
     await takeOut(atB);
@@ -157,6 +173,12 @@ describe("core.hooksPath", () => {
     expect(committing(tree)).toEqual(["second", "ours"]);
     git(tree, "config", "--unset", "core.hooksPath");
     expect(committing(tree)).toEqual(["first", "ours"]);
+    await takeOut(at);
+    expect([contents(first), contents(second)]).toEqual(before);
+    await register(tree, null);
+    git(tree, "config", "core.hooksPath", second);
+    await register(tree, null);
+    expect(committing(tree)).toEqual(["second", "ours"]);
     await takeOut(at);
     expect([contents(first), contents(second)]).toEqual(before);
   });

@@ -92,7 +92,7 @@ describe("--ref", () => {
     git("checkout", "-q", "--detach");
     commit();
     expect(whoRan()).toEqual([]);
-    git("checkout", "-q", "-b", "topic");
+    git("checkout", "-q", "-b", "topic", "main");
     stage({ "src/topic": "t\n" });
     commit();
     expect(whoRan()).toEqual(["*", "topic", "topic"]);
@@ -103,8 +103,7 @@ describe("--ref", () => {
     git("checkout", "-q", "topic");
     const editors = { GIT_SEQUENCE_EDITOR: "sed -i 1s/pick/reword/", GIT_EDITOR: "true" };
     expect(run(["rebase", "-q", "-i", "main"], editors)).toMatchObject({ code: 0 });
-    expect(whoRan()).toContain("*");
-    expect(run(["rebase", "-q", "--apply", "main~1"], editors)).toMatchObject({ code: 0 });
+    expect(whoRan(), "the pick, then the commit that rewords it").toEqual(["topic", "*", "topic", "topic"]);
     git("checkout", "-q", "main");
     git("branch", "-q", "-D", "topic");
   });

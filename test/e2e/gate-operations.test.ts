@@ -31,11 +31,12 @@ const SERVER: Record<string, string[]> = {
   "git:post-update": ["post-update"],
 };
 
-/** Writes down how it was called. Each part ends with a line of its own, so that the log can be taken apart again. */
+/** Writes down how it was called, and fails where the test wants that. Each part ends with a line of its own, so that the log can be taken apart again. */
 const RECORDER = `#!/bin/sh
+type=$1
+shift
 {
-  printf '%s' "$1"
-  shift
+  printf '%s' "$type"
   for argument; do printf ' [%s]' "$argument"; done
   printf '\\nin %s, umask %s, open' "$PWD" "$(umask)"
   for descriptor in 3 4 5 6 7 8 9; do [ ! -e /proc/self/fd/$descriptor ] || printf ' %s' $descriptor; done
@@ -45,6 +46,7 @@ const RECORDER = `#!/bin/sh
   cat
   printf -- '-- end\\n'
 } >>"$GATE_LOG"
+[ "$type" != "\${FAILS-}" ] || exit 3
 `;
 
 const BASE = "git checkout -q -B work base";
@@ -166,6 +168,29 @@ const OPERATIONS: Operation[] = [
   },
   { name: "worktree add", before: "", run: 'git worktree add -q "$TOP/extra" base', types: ["git:post-checkout"] },
   { name: "clone, which has no hooks of its own", before: "", run: 'git clone -q . "$TOP/cloned"', types: [] },
+];
+
+/** Operations in which a hook of that type fails. */
+const FAILURES: [type: string, operation: string][] = [
+  ["before-commit", "commit"],
+  ["before-commit", "a true merge"],
+  ["git:prepare-commit-msg", "commit --no-verify"],
+  ["git:prepare-commit-msg", "cherry-pick"],
+  ["commit-msg", "commit FILE"],
+  ["commit-msg", "a true merge"],
+  ["after-commit", "commit"],
+  ["git:post-rewrite", "commit --amend"],
+  ["git:post-merge", "merge, fast-forward"],
+  ["git:pre-rebase", "rebase, picking"],
+  ["git:post-checkout", "rebase, picking"],
+  ["git:post-checkout", "checkout of a branch"],
+  ["git:applypatch-msg", "am"],
+  ["git:pre-applypatch", "am"],
+  ["git:post-applypatch", "am"],
+  ["before-push", "push"],
+  ["before-receive", "push"],
+  ["before-ref", "push of two refs, one of them a deletion"],
+  ["git:post-update", "push"],
 ];
 
 /** A shell line in a folder, with a fixed clock, so that twins make the same commits. */
@@ -297,18 +322,35 @@ describe.each(PLACES)("in $place", (place) => {
     installGates(gates);
   });
 
-  it.each(OPERATIONS)("$name runs the hooks that git runs, and as git runs them", ({ before, run, types }) => {
-    const [expected, found] = [raw, gates].map((one) => {
-      one.sh(`git reset -q --hard; git clean -fdq; ${before}`, NO_HOOKS);
-      fs.rmSync(logFile(one.top), { force: true });
-      const { code, stdout, stderr } = one.sh(run);
-      const head = one.sh("git rev-parse HEAD; git status --porcelain; git ls-remote -q target").stdout;
-      return { calls: calls(one), code, said: neutral(stdout + stderr, one.top), head };
-    });
+  it.each(OPERATIONS)("$name runs the hooks that git runs, and as git runs them", (operation) => {
+    const [expected, found] = [raw, gates].map((one) => done(one, operation));
     expect(found).toEqual(expected);
     expect(found).toMatchObject({ code: 0 });
-    expect(found?.calls.map(({ type }) => type)).toEqual(types);
+    expect(found?.calls.map(({ type }) => type)).toEqual(operation.types);
   });
+
+  const done = (one: Twin, { before, run }: Operation, env: Record<string, string> = {}) => {
+    one.sh(`git reset -q --hard; git clean -fdq; ${before}`, NO_HOOKS);
+    fs.rmSync(logFile(one.top), { force: true });
+    const { code, stdout, stderr } = one.sh(run, env);
+    const head = one.sh("git rev-parse HEAD; git status --porcelain; git ls-remote -q target").stdout;
+    return { calls: calls(one), code, said: neutral(stdout + stderr, one.top), head };
+  };
+
+  it.skipIf(place.folder !== "plain").each(FAILURES)(
+    "where %s fails in %s, git does what it does without Gatepost",
+    (type, name) => {
+      const operation = OPERATIONS.find((one) => one.name === name);
+      if (operation === undefined) throw new Error(`there is no operation ${name}`);
+      const [expected, found] = [raw, gates].map((one) => {
+        const result = done(one, operation, { FAILS: type });
+        one.sh("git am --abort; git rebase --abort; git cherry-pick --abort", NO_HOOKS);
+        return { ...result, said: result.said.replaceAll(/^(remote: )?gatepost: .*\n/gm, "") };
+      });
+      expect(expected?.calls.map((call) => call.type)).toContain(type);
+      expect(found).toEqual(expected);
+    },
+  );
 
   it("nothing in a path was run", () => {
     expect(filesNamed(world.at("gates"), "canary")).toEqual([]);

@@ -45,7 +45,7 @@ const settled = (line: string): string =>
   line
     .trim()
     .replace(/\b[0-9a-f]{40}\b/g, "HASH")
-    .replace(/\b[0-9a-f]{7}\b/g, "SHORT")
+    .replace(/\b(?:[0-9a-f]{10}|[0-9a-f]{7})\b/g, "SHORT")
     .replace(/\bnow\b|\b\d+ (s|m|h|d) ago\b/g, "WHEN")
     .replace(/\b\d+(\.\d+)? (ms|s)\b/g, "TOOK")
     .replace(/ {2,}/g, " ");
@@ -60,5 +60,6 @@ export function expectSeen(printed: string, { typed, seen }: Step): void {
   const pattern = seen.map((line) =>
     line === "…" ? "(?:.*\n)*?" : `${line === "" ? "" : settled(line).split("…").map(escaped).join(".*")}\n`,
   );
-  expect(`${lines.join("\n")}\n`, typed).toMatch(new RegExp(`^${pattern.join("")}$`));
+  const text = lines.map((line) => `${line}\n`).join("");
+  expect(text, typed).toMatch(new RegExp(`^${pattern.join("")}$`));
 }

@@ -4,7 +4,6 @@ import type { Hook } from "../../core/hook.ts";
 import type { History, HistoryOptions } from "../../home/backtest.ts";
 import type { OpenHome } from "../../home/open.ts";
 import type { RepositoryRow } from "../../home/repositories.ts";
-import type { Repository } from "../../vcs/repository.ts";
 import { plain, print, printJson, progressLine, say, table } from "../output.ts";
 
 /** Options that would be ignored beside each other are refused. */
@@ -25,7 +24,6 @@ type Refused = { id: string; subject: string; exit: number | null; why: string; 
 export async function history(
   home: OpenHome,
   row: RepositoryRow,
-  repository: Repository,
   hook: Hook,
   about: Omit<HistoryOptions, "onTried">,
   asJson: boolean,
@@ -36,7 +34,7 @@ export async function history(
   let passed = 0;
   const start = performance.now();
   const progress = progressLine();
-  const result = await tryHistory(home, row, repository, hook, {
+  const result = await tryHistory(home, row, hook, {
     ...about,
     onTried({ id, subject, answer: { verdict, exit, why, output } }, done, total) {
       if (verdict === "pass") passed += 1;

@@ -62,7 +62,7 @@ async function test(word: string, args: readonly string[], given: Options): Prom
       const { history } = await import("./hook-history.ts");
       const limit = given.limit === undefined ? null : requireCount(given.limit, "--limit", 1);
       const about = { range: given.history, limit, at, signal: stop.signal };
-      return history(home, row, openRepository(row), hook, about, given.json === true);
+      return history(home, row, hook, about, given.json === true);
     }
     const trying = await tryHook(home, row, openRepository(row), hook, {
       base: receipt(given.baseRcvid, "--base-rcvid"),

@@ -7,11 +7,13 @@ import { paint, plain, print, printJson, say, table } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 import { ago, requireCount, requireInstant, requireRunId } from "../words.ts";
 import { printDetail, runToJson } from "./runs-show.ts";
+import { printUngated, UNGATED_HELP } from "./runs-ungated.ts";
 
 type Options = Where & {
   failed?: boolean;
   parked?: boolean;
   refused?: boolean;
+  ungated?: boolean;
   hook?: string;
   since?: string;
   limit?: string;
@@ -26,12 +28,16 @@ export function registerRuns(program: Command): void {
     .option("--failed", "only runs that failed or are parked, refusals too")
     .option("--parked", "only parked runs")
     .option("--refused", "only runs of gates that refused or were broken")
+    .option("--ungated", "instead: commits and pushes that went round the gates")
     .option("--hook <HOOK>", "only of this hook (id or name)")
     .option("--since <TIME>", "only since then: 2h (ago), or a date")
     .option("--limit <N>", "at most this many", "20")
     .option("-f, --follow", "stay, and print each run when it has ended")
     .option("--json", "print them as JSON; with --follow, one line for each run")
-    .addHelpText("after", "\nExamples:\n  gatepost runs --failed --since 1d\n  gatepost runs show a-41")
+    .addHelpText(
+      "after",
+      `${UNGATED_HELP}\n\nExamples:\n  gatepost runs --failed --since 1d\n  gatepost runs show a-41`,
+    )
     .action(list);
   addWhere(runs.command("show").description("show all about one run: what it was for, its attempts, their output"))
     .argument("<RUN>", "the run's id, such as a-41")
@@ -102,6 +108,7 @@ function endInGate(reason: string, verdict: NonNullable<RunLine["gate"]>["verdic
 
 async function list(given: Options): Promise<void> {
   await withHome(given, async (opened) => {
+    if (given.ungated) return printUngated(opened, given);
     const { listRuns } = await import("../../home/runs.ts");
     const filter = await filterFor(opened, given);
     const lines = listRuns(opened.home, filter);

@@ -1,8 +1,10 @@
 # What a push brings, for --path and --stdin paths: on the pushing side by the lines "LREF LOID RREF ROID" of pre-push,
 # on the receiving side by "OLD NEW REF". A commit is new if no ref that is there already reaches it.
 
-# git in the folder _gatepost_dir, which pathspecs and paths are relative to.
+# git in the folder _gatepost_dir, which pathspecs and paths are relative to. On a server, and to see whether an old
+# commit is here, a partial clone fetches nothing.
 _gatepost_walk() (
+  [ -n "$_gatepost_local" ] && [ "$1" != cat-file ] || export GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1
   [ -z "$_gatepost_dir" ] || _gatepost_enter "$_gatepost_dir" || exit
   exec git -c core.fsmonitor=false --no-pager "$@" </dev/null
 )

@@ -3,8 +3,9 @@ _gatepost_ref() {
   case $GATEPOST_TYPE in
   *commit | commit-msg) [ -z "$_gatepost_branch" ] || ! "$1" "$_gatepost_branch" || return 0 ;;
   *)
-    while read -r _gatepost_1 _gatepost_2 _gatepost_3 _gatepost_4; do
-      [ -z "$_gatepost_3" ] || ! "$1" "$_gatepost_3" || return 0
+    while IFS= read -r _gatepost_3; do # from its end: what is pushed may be "HEAD@{1 hour ago}"
+      [ "$GATEPOST_TYPE" != before-push ] || _gatepost_3=${_gatepost_3% *}
+      [ -z "$_gatepost_3" ] || ! "$1" "${_gatepost_3##* }" || return 0
     done <<INPUT
 ${_gatepost_input:-$_gatepost_first}
 INPUT

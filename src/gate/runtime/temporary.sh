@@ -8,7 +8,7 @@ _gatepost_room() {
       set -C
       printf '%4096s' >"$_gatepost_text/gatepost-$GATEPOST_RUN.room" && : >|"$_gatepost_text/gatepost-$GATEPOST_RUN.room"
     ) 2>/dev/null && _gatepost_base=$_gatepost_text/gatepost-$GATEPOST_RUN && return 0
-    rm -f -- "$_gatepost_text/gatepost-$GATEPOST_RUN.room"
+    rm -f -- "$_gatepost_text/gatepost-$GATEPOST_RUN.room" 2>/dev/null # another user may not even look there
   done
   _gatepost_break 'no temporary file can be written: not in the home, TMPDIR, /tmp or /dev/shm'
 }

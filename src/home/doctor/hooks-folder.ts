@@ -14,6 +14,7 @@ import {
   folderOwner,
   gatePlace,
   inspectShim,
+  isCommon,
   movedAside,
   restIsWhole,
 } from "../../shim/install.ts";
@@ -53,12 +54,19 @@ export function examineFolder(folder: HooksFolder, expected: Expected, naming: b
   const ours = findings.some(({ level, about }) => level === "ok" && natives.has(about) && stands(folder.path, about));
   if (ours && !restIsWhole(folder.path))
     findings.push(failure("gate.sh", `gatepost/gate.sh${at} is missing, or of another version of Gatepost.`, FIX));
+  if (ours && isCommon(folder.path) !== (folder.use !== "own"))
+    findings.push(failure("hooks folder", commonSays(folder), FIX));
   const moved = movedAside(folder.path);
   if (moved.length > 0)
     findings.push(warning("hooks folder", `Another program renamed shims of ours${at}: ${few(moved)}.`, FIX));
   if (nothing.length > 0) findings.push(fine("nothing", `Git runs nothing${at} at ${nothing.join(", ")}.`));
   return findings;
 }
+
+const commonSays = ({ path, use }: HooksFolder): string =>
+  use === "own"
+    ? `Our shims in ${path} let pass what has no home.`
+    : `Repositories that are not registered use ${path}, and our shims there refuse them.`;
 
 const stands = (folder: string, native: string): boolean => inspectShim(folder, gatePlace(native)) === "ours";
 const lost = (count: number): string => `${counted(count, "hook")} of ours ${count === 1 ? "does" : "do"} not run`;

@@ -1,6 +1,9 @@
 # The end of the gate's runtime: what a hook's end means, what people are told, and what is written down. Follows
 # gate-rest.sh in one file.
 
+# The exit status of an after hook that failed: git checkout ends with that of post-checkout, all else ignores it.
+_gatepost_result=
+
 # What the end of a hook means: its exit STATUS, and "advisory" where its refusal does not count.
 _gatepost_judge() {
   _gatepost_since "$_gatepost_start"
@@ -18,6 +21,7 @@ _gatepost_judge() {
   if [ "$_gatepost_word" != pass ] && [ -n "${2-}$_gatepost_after" ]; then
     _gatepost_say "$GATEPOST_TYPE $_gatepost_label failed: $_gatepost_how.${2:+ It is advisory, so nothing is refused.}"
     _gatepost_word=advisory
+    [ -n "${2-}" ] || _gatepost_result=${_gatepost_result:-$1}
   elif [ "$_gatepost_word" != pass ] && [ -z "$_gatepost_stop" ]; then
     _gatepost_stop=yes _gatepost_verdict=refused _gatepost_code=$1
     _gatepost_who=$_gatepost_label _gatepost_name=$GATEPOST_HOOK
@@ -130,7 +134,7 @@ _gatepost_conclude() {
   fi
   [ -z "$_gatepost_base" ] || rm -f -- "$_gatepost_base".*
   case $_gatepost_verdict in
-  pass) _gatepost_code=0 ;;
+  pass) _gatepost_code=${_gatepost_result:-0} ;;
   interrupted) ;;
   *)
     _gatepost_explain

@@ -34,7 +34,10 @@ _gatepost_begin_other() {
   case $_gatepost_native in
   pre-push) GATEPOST_TYPE=before-push ;;
   pre-receive) GATEPOST_TYPE=before-receive _gatepost_local= ;;
-  update) GATEPOST_TYPE=before-ref _gatepost_local= _gatepost_first="$2 $3 $1" _gatepost_count=1 ;;
+  update)
+    GATEPOST_TYPE=before-ref _gatepost_local= _gatepost_first="$2 $3 $1" _gatepost_count=1
+    _gatepost_input=$_gatepost_first # git gives this hook no lines: for --stdin updates
+    ;;
   post-commit) GATEPOST_TYPE=after-commit _gatepost_after=yes ;;
   post-update) GATEPOST_TYPE=git:post-update _gatepost_local= _gatepost_after=yes ;;
   push-to-checkout) GATEPOST_TYPE=git:push-to-checkout _gatepost_local= ;;
@@ -102,7 +105,8 @@ _gatepost_find() {
     return
   fi
   [ -f "$_gatepost_place" ] || return
-  { IFS= read -r _gatepost_home && IFS= read -r _gatepost_gates; } 2>/dev/null <"$_gatepost_place"
+  { IFS= read -r _gatepost_home && IFS= read -r _gatepost_gates; } 2>/dev/null <"$_gatepost_place" ||
+    return # a number that was cut off is another repository's
   case $_gatepost_home in "home: /"*) _gatepost_home=${_gatepost_home#home: } ;; *) _gatepost_home= ;; esac
   case ${_gatepost_gates#gates: } in
   '' | *[!0-9]*) _gatepost_home= ;;

@@ -16,7 +16,7 @@ export type GitHooksFolder = { path: string; use: "own" | "tree" | "everyone" };
 export async function hooksFoldersOf(identity: Identity): Promise<GitHooksFolder[]> {
   const own = path.join(identity.gitDir, "hooks");
   const paths = new Set([identity.hooksDir]);
-  if (identity.hooksPathScope === "local" || identity.hooksPathScope === "worktree" || hasOwnConfiguration(identity))
+  if (identity.hooksPathScope !== null || hasOwnConfiguration(identity))
     for (const root of [identity.workTree, ...linkedRoots(identity.gitDir)]) {
       if (root === null || !fs.existsSync(root)) continue;
       paths.add((await identifyGit(root)).hooksDir);

@@ -103,7 +103,7 @@ function unservable(at: string, why: string): GatepostError {
 }
 
 /** The caller's own configuration may stand elsewhere; whoever registers a repository is its owner. */
-function ownEnvironment(): Environment {
+export function ownEnvironment(): Environment {
   const own = ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM", "XDG_CONFIG_HOME"];
   const set = own.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
   return { ...gitEnvironment(), ...Object.fromEntries(set) };

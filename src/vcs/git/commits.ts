@@ -1,0 +1,107 @@
+/**
+ * Commits and reflogs as data: who made what, when. One git for each call, however long the list; every field ends with
+ * NUL, which none of them can hold, and names and messages are the bytes of the commit itself, in whatever encoding.
+ */
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { type ByteString, fromBuffer } from "../../core/bytes.ts";
+import type { Commit, Person, Range, ReflogEntry } from "../repository.ts";
+import { ownEnvironment } from "./identity.ts";
+import { overWhatIsThere, spanInput, Unwalkable } from "./range.ts";
+import { collect, gitFailure, startGit } from "./run.ts";
+
+const COMMIT = ["%H", "%P", "%an", "%ae", "%at", "%cn", "%ce", "%ct", "%s"];
+const ENTRY = ["%gD", "%gn", "%ge", "%gs"];
+
+const format = (fields: readonly string[]): string[] => [
+  `--format=${fields.join("%x00")}`,
+  "-z", // the last field ends with NUL as well
+  "--encoding=none", // as the commit has it: it is compared with what git exported when it was made
+  "--no-decorate",
+  "--no-notes",
+];
+
+/** What the range brought, each once, oldest first as far as dates tell. Values that have vanished are left out. */
+export async function readCommits(gitDir: string, range: Range): Promise<Commit[]> {
+  const walk = async function* (span: Parameters<typeof spanInput>[0]): AsyncGenerator<Buffer> {
+    const answer = await collect(startGit(gitDir, ["log", "--stdin", "--reverse", ...format(COMMIT)], spanInput(span)));
+    if (answer.code !== 0) throw new Unwalkable(gitFailure(gitDir, "list the commits", answer));
+    yield answer.stdout;
+  };
+  const commits: Commit[] = [];
+  for await (const answer of overWhatIsThere(gitDir, range, walk, () => null))
+    for (const fields of records(answer, COMMIT.length)) commits.push(commitOf(fields));
+  return commits;
+}
+
+/** All reflogs there are, those of other work trees' HEAD too: one ref after the other, each newest first. Entries whose
+ *  commit has vanished are left out. */
+export async function readReflogs(gitDir: string): Promise<ReflogEntry[]> {
+  const selector = "--date=unix"; // makes %gD name the entry by its time, whatever log.date says
+  const fields = [...COMMIT, ...ENTRY];
+  const answer = await collect(startGit(gitDir, ["log", "--walk-reflogs", "--all", selector, ...format(fields)]));
+  if (answer.code !== 0) throw gitFailure(gitDir, "read the reflogs", answer);
+  return records(answer.stdout, fields.length).map((record) => {
+    const [named = "", name = "", email = "", how = ""] = record.slice(COMMIT.length);
+    const [, ref = "", at = "0"] = /^(.*)@\{(\d+)\}$/s.exec(named) ?? [];
+    return {
+      commit: commitOf(record),
+      ref: ref as ByteString,
+      at: Number(at),
+      by: { name, email },
+      how,
+    } as ReflogEntry;
+  });
+}
+
+/** Who commits here as far as configuration says; an empty list where it does not. */
+export async function configuredPersons(gitDir: string): Promise<Person[]> {
+  const git = [
+    "--no-pager",
+    `--git-dir=${gitDir}`,
+    "config",
+    "--null",
+    "--get-regexp",
+    "^(user|committer)\\.(name|email)$",
+  ];
+  const { capture } = await import("../../process/command.ts");
+  // The user's own configuration has the answer; reading one key runs nothing that it names.
+  const { code, stdout } = await capture("git", git, { env: ownEnvironment(), cwd: "/" });
+  if (code !== 0) return [];
+  const values = new Map<string, ByteString>();
+  for (const line of fromBuffer(stdout).split("\0")) {
+    const end = line.indexOf("\n");
+    if (end > 0) values.set(line.slice(0, end), line.slice(end + 1) as ByteString);
+  }
+  const name = values.get("committer.name") ?? values.get("user.name");
+  const email = values.get("committer.email") ?? values.get("user.email");
+  return name === undefined || email === undefined ? [] : [{ name, email }];
+}
+
+/** When a commit was written, in milliseconds: the time of its file. Null once it is packed. */
+export function writtenAt(gitDir: string, hash: string): number | null {
+  const file = join(gitDir, "objects", hash.slice(0, 2), hash.slice(2));
+  return statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? null;
+}
+
+/** The fields of each record, which all end with NUL. */
+function records(output: Buffer, width: number): ByteString[][] {
+  const fields = fromBuffer(output).split("\0") as ByteString[];
+  const found: ByteString[][] = [];
+  for (let at = 0; at + width < fields.length; at += width) found.push(fields.slice(at, at + width));
+  return found;
+}
+
+function commitOf(fields: readonly ByteString[]): Commit {
+  const [hash, parents, authorName, authorEmail, authoredAt, committerName, committerEmail, committedAt, subject] =
+    fields as [string, string, ByteString, ByteString, string, ByteString, ByteString, string, ByteString];
+  return {
+    hash,
+    parents: parents === "" ? [] : parents.split(" "),
+    author: { name: authorName, email: authorEmail },
+    authoredAt: Number(authoredAt), // empty where the commit has no date that can be read
+    committer: { name: committerName, email: committerEmail },
+    committedAt: Number(committedAt),
+    subject,
+  };
+}
