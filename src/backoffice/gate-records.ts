@@ -119,7 +119,7 @@ const isToBlame = (line: GateHook): boolean => line.line === "ran" && line.word 
 const WHY = {
   path: "no staged path matches --path",
   ref: "--ref did not match",
-  asked: "skipped by GATEPOST_SKIP",
+  asked: "GATEPOST_SKIP names it",
   none: "no path left for --stdin paths",
 } as const;
 

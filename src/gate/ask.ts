@@ -45,7 +45,7 @@ const LEFT_OUT: Record<string, string> = {
   path: "no path matches --path",
   ref: "no ref matches --ref",
   none: "no path is left for --stdin paths",
-  asked: "skipped by GATEPOST_SKIP",
+  asked: "GATEPOST_SKIP names it",
 };
 
 /** Runs the hook of the scratch once. A hook that refuses is a value; only one that cannot be started is an error. */

@@ -49,7 +49,7 @@ import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { type HooksFolder, hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
 import { homeOf } from "./locate.ts";
-import { displaced, homeSettings, type OpenHome } from "./open.ts";
+import { homeSettings, type OpenHome } from "./open.ts";
 
 /** Makes an edit, inside its transaction, after noting that the gates are about to differ from the database. An edit that
  *  throws changes nothing, and takes back the note. */
@@ -72,16 +72,15 @@ export const compiledFile = (home: OpenHome, row: Pick<RepositoryRow, "id" | "pa
 export type Unreached = { folder: string; why: string };
 
 /** Compiles the gates of every repository of the home and brings the shims in line. Idempotent. One folder that cannot
- *  be written does not keep the others from it. In a home that was copied or moved only the compiled files are made: the
- *  hooks folders it knows may be those of the original. */
+ *  be written does not keep the others from it. Shims of repositories that another home serves now, as the original does
+ *  those that a copied home knows, stay as they are. */
 export function refreshGates(home: OpenHome): Unreached[] {
   return write(home.db, () => {
     const wanted = compileAll(home);
     const press = new Press(home);
     for (const [file, text] of wanted.files) press.put(file, text);
     press.finish();
-    const shims = displaced(home) === null ? wanted.shims : [];
-    const unreached = shims.flatMap((change) => tryToBringInLine(change) ?? []);
+    const unreached = wanted.shims.flatMap((change) => tryToBringInLine(change) ?? []);
     for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
     for (const name of readdirSync(home.layout.gates)) if (name.endsWith(".new")) rmSync(join(home.layout.gates, name)); // of one that died
     rmSync(home.layout.stale, { force: true });
@@ -96,11 +95,6 @@ export function requireReached([first]: readonly Unreached[]): void {
   throw new GatepostError("GP_DENIED", `The hooks folder ${folder} cannot be written (${why}); the change is stored.`, {
     hint: "Mend that folder, then put the shims in place: gatepost doctor --fix",
   });
-}
-
-/** Does the same where an earlier call died before it was done. */
-export function refreshStaleGates(home: OpenHome): void {
-  if (existsSync(home.layout.stale)) refreshGates(home);
 }
 
 /** `natives` ask a gate; `receivers` tell of arrivals. */
@@ -167,8 +161,8 @@ export function gateWarnings(home: OpenHome, { type, scope }: Pick<Hook, "type" 
     if (!covers(scope, row)) return [];
     if (row.workTree === null && !isServerType(type) && !hasWorkTrees(row))
       return [`${row.name} is bare: ${type} hooks run where people commit, and nobody does in there.`];
-    return hooksFolders(row).flatMap(({ path }) => {
-      const why = closedBecause(path);
+    return hooksFolders(row).flatMap(({ path, former }) => {
+      const why = former ? null : closedBecause(path);
       return why === null ? [] : [`Git asks no gate in ${row.name}: its hooks folder is ${path}, and ${why}.`];
     });
   });

@@ -93,7 +93,7 @@ function placeShims(home: OpenHome, row: RepositoryRow, folders: readonly HooksF
     const old = before.filter(
       ({ path, use }) => use !== "left" && existsSync(path) && !folders.some((folder) => folder.path === path),
     );
-    putHooksFolders(home.db, row.id, [...folders, ...old]);
+    putHooksFolders(home.db, row.id, [...folders, ...old.map((folder) => ({ ...folder, former: true as const }))]);
     const free = folders.filter(({ path }) => closedBecause(path) === null);
     return [...new Set(free.flatMap(({ path }) => installShims(path, [PUSH_RECEIVER])))];
   });

@@ -184,7 +184,7 @@ export function impediment(home: OpenHome): string | null {
   const failed = readFailure(home.layout.failed);
   if (failed !== null) return `The last backoffice that a push started could not work: ${failed}`;
   if (waiting === 0) return null;
-  return `${waiting} receipts wait in the spool and no backoffice is running: gatepost backoffice --home ${home.dir}`;
+  return `${waiting === 1 ? "One receipt waits" : `${waiting} receipts wait`} in the spool and no backoffice is running: gatepost backoffice --home ${home.dir}`;
 }
 
 function readFailure(file: string): string | null {

@@ -118,12 +118,16 @@ const passedRefs = all<{ gate: GateId; at: Instant; name: Buffer; new: string },
 export const passedUpdates = (db: Database, repository: RepositoryId): PassedUpdate[] =>
   passedRefs(db, { repository }).map(({ name, ...rest }) => ({ ...rest, ref: fromBuffer(name) }));
 
-const horizon = one<{ oldest: Instant | null }, { repository: number; keep: number }>(
-  `SELECT (SELECT min(at) FROM gate WHERE repository = :repository) AS oldest
-   WHERE (SELECT min(id) FROM run) > 1
-     AND (SELECT count(*) FROM (SELECT 1 FROM run WHERE repository = :repository LIMIT :keep)) = :keep`,
+const oldestGate = one<{ at: Instant | null }, { repository: number }>(
+  "SELECT min(at) AS at FROM gate WHERE repository = :repository",
+);
+const firstRun = one<{ id: number | null }>("SELECT min(id) AS id FROM run");
+const hasRuns = one<{ id: number }, { repository: number; keep: number }>(
+  "SELECT id FROM run WHERE repository = :repository ORDER BY id DESC LIMIT 1 OFFSET max(:keep - 1, 0)",
 );
 /** From when on the gates of a repository are all still here; null: as far as can be told, none was ever deleted.
  *  Retention keeps the last `keep` runs of a repository, so one that has fewer has lost none. */
-export const gatesKeptSince = (db: Database, repository: RepositoryId, keep: number): Instant | null =>
-  horizon(db, { repository, keep })?.oldest ?? null;
+export function gatesKeptSince(db: Database, repository: RepositoryId, keep: number): Instant | null {
+  if ((firstRun(db, {})?.id ?? 1) === 1 || hasRuns(db, { repository, keep }) === null) return null;
+  return oldestGate(db, { repository })?.at ?? null;
+}

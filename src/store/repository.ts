@@ -21,7 +21,7 @@ export type RepositoryRow = {
 
 /** A hooks folder of a repository, and who uses it: it alone, all who have its work tree, everyone's repositories, or
  *  ("left") others only, since this one was taken out of its home. */
-export type HooksFolder = { path: string; use: "own" | "tree" | "everyone" | "left" };
+export type HooksFolder = { path: string; use: "own" | "tree" | "everyone" | "left"; former?: true };
 
 const columns = `id, name, kind, path, inode, work_tree AS workTree, object_format AS objectFormat, cursor, fingerprint,
   looked_at AS lookedAt, parked, hooks_folders AS folders`;

@@ -71,7 +71,7 @@ describe("a commit", () => {
   it("whose hook is broken says why, and the way round", () => {
     expect(says(["no-such-program"])).toMatch(/not found\n(.*)\n=> 1$/);
     expect(says(["no-such-program 2>/dev/null"])).toBe(
-      `${broken("hook 1", "a program was not found (exit 127, PATH …)")}\n=> 1`,
+      `${broken("hook 1", "a program was not found (exit 127)")}\n=> 1`,
     );
     expect(says(["/etc/passwd 2>/dev/null"])).toBe(
       `${broken("hook 1", "a program could not be run (exit 126)")}\n=> 1`,
@@ -166,7 +166,7 @@ describe("GATEPOST_TRACE=1", () => {
       "100%",
       "gatepost: before-commit hook 1 (show): exit 0, N ms",
       "gatepost: before-commit hook 2: no ref matches --ref",
-      "gatepost: before-commit hook 3 (mine): skipped by GATEPOST_SKIP",
+      "gatepost: before-commit hook 3 (mine): left out, GATEPOST_SKIP names it",
       "gatepost: before-commit hook 4: exit 2",
       "gatepost: before-commit hook 4: exit 2, N ms",
       `${refused("hook 4", ` Not run: hook 5. Skip this one: GATEPOST_SKIP=${ids[3]} git commit …`)}`,

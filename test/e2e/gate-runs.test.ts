@@ -156,7 +156,7 @@ describe("a gate record", () => {
       [0, "(chained)", "done", null],
       [1, "lint", "skipped", "no staged path matches --path"],
       [2, null, "skipped", "--ref did not match"],
-      [3, null, "skipped", "skipped by GATEPOST_SKIP"],
+      [3, null, "skipped", "GATEPOST_SKIP names it"],
       [4, null, "skipped", "no path left for --stdin paths"],
       [5, null, "failed", "exit 1, advisory"],
       [2, null, "failed", "timed out after 5 s"],
@@ -169,7 +169,7 @@ describe("a gate record", () => {
       "ok",
       "skipped: no staged path matches --path",
       "skipped: --ref did not match",
-      "skipped: skipped by GATEPOST_SKIP",
+      "skipped: GATEPOST_SKIP names it",
       "skipped: no path left for --stdin paths",
       "exit 1, advisory",
       "broken: timed out after 5 s",
@@ -428,7 +428,7 @@ describe("storing a gate record", () => {
     leave(whole.subarray(0, whole.length - 3), "half.entry");
     leave(Buffer.from(`gatepost 1\nkind work\nhook post-commit\ndir ${repository}/.git\nend 0\n`), "work.entry");
     const { stderr } = gatepost("runs");
-    expect(stderr).toContain("Nothing ran yet.\n1 receipts wait in the spool");
+    expect(stderr).toContain("Nothing ran yet.\nOne receipt waits in the spool");
     expect(waiting().sort()).toEqual(["half.entry", "work.entry"]);
     fs.writeFileSync(join(spool(), "half.entry"), whole);
     expect(runsWithHint()).toHaveLength(1);

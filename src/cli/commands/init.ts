@@ -77,6 +77,9 @@ function nextStep(done: readonly Registration[]): void {
   const [first] = done;
   if (first === undefined || done.every(({ known }) => known)) return;
   const oneHome = done.length > 1 && done.every(({ home }) => home === first.home);
-  const at = oneHome ? `--home ${commandWord(first.home)} --all` : `-R ${commandWord(first.repository.path)}`;
-  say(`Next: gatepost hook add ${at} --type after-receive --command '…'`);
+  const here = !oneHome && done.length === 1 && first.repository.workTree === process.cwd();
+  const one = here ? "" : `-R ${commandWord(first.repository.workTree ?? first.repository.path)} `;
+  const at = oneHome ? `--home ${commandWord(first.home)} --all ` : one;
+  const type = oneHome || first.bare ? "after-receive" : "before-commit";
+  say(`Next: gatepost hook add ${at}--type ${type} --command '…'`);
 }

@@ -11,7 +11,7 @@ _gatepost_judge() {
   case $_gatepost_timed_out:$1 in
   :0) _gatepost_word=pass ;;
   :126) _gatepost_word=broken _gatepost_how='a program could not be run (exit 126)' ;;
-  :127) _gatepost_word=broken _gatepost_how="a program was not found (exit 127, PATH $PATH)" ;;
+  :127) _gatepost_word=broken _gatepost_how='a program was not found (exit 127)' ;;
   :*) if [ "$1" -gt 128 ] && [ "$1" -le 192 ]; then
     _gatepost_word=signal _gatepost_how="killed by signal $(($1 - 128))"
   fi ;;

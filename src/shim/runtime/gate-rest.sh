@@ -179,7 +179,7 @@ _gatepost_is_wanted() {
   fi
   case $_gatepost_skip in
   *",$1,"* | *",$3,"*)
-    _gatepost_leave_out asked 'skipped by GATEPOST_SKIP'
+    _gatepost_leave_out asked 'left out, GATEPOST_SKIP names it'
     return 1
     ;;
   esac
