@@ -19,7 +19,7 @@ import { HOME_NAME } from "../core/layout.ts";
 import { closedBecause, removeMovedAside } from "../shim/install.ts";
 import { hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
 import { FIX, type Finding, failure } from "./doctor/finding.ts";
-import { examineCompiled, examineFiles, examinePlace, openToLook } from "./doctor/home.ts";
+import { examineCompiled, examineFiles, examinePlace, examineReadable, openToLook } from "./doctor/home.ts";
 import { examineRepository, examineUnknown } from "./doctor/repository.ts";
 import { writeHooksFile } from "./exchange.ts";
 import { compileAll, refreshGates } from "./gates.ts";
@@ -87,6 +87,7 @@ async function examine({ home: dir, repository }: Located): Promise<Examined[]> 
   const { home, findings } = openToLook(dir);
   const all = { kind: "home" as const, name: dir, path: dir, findings: [...findings, ...examineFiles(dir)] };
   if (home === null) {
+    all.findings.push(examineReadable(dir));
     if (repository === null || !existsSync(repository)) return [all];
     const name = basename(repository) === ".git" ? basename(dirname(repository)) : basename(repository);
     return [{ kind: "repository", name, path: repository, findings: await examineUnknown(repository) }, all];

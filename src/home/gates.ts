@@ -45,6 +45,7 @@ import {
   standingReceivers,
   WORK_RECEIVERS,
 } from "../shim/install.ts";
+import { syncShims } from "../shim/put.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { type HooksFolder, hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
@@ -81,8 +82,10 @@ export function refreshGates(home: OpenHome): Unreached[] {
     for (const [file, text] of wanted.files) press.put(file, text);
     press.finish();
     const unreached = wanted.shims.flatMap((change) => tryToBringInLine(change) ?? []);
+    syncShims();
     for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
-    for (const name of readdirSync(home.layout.gates)) if (name.endsWith(".new")) rmSync(join(home.layout.gates, name)); // of one that died
+    const litter = readdirSync(home.layout.gates).filter((name) => name.endsWith(".new")); // of one that died
+    for (const name of litter) rmSync(join(home.layout.gates, name));
     rmSync(home.layout.stale, { force: true });
     return unreached;
   });

@@ -11,7 +11,6 @@
  * Proven by test/e2e/gate-install.test.ts.
  */
 import {
-  chmodSync,
   existsSync,
   linkSync,
   lstatSync,
@@ -27,31 +26,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
+import { putShim, type ShimKind, shimText } from "./put.ts";
 
 /** The second line of every shim, by which it is known. */
 const MARKER = "# gatepost shim ";
-
-const runtime = (file: string): string =>
-  readFileSync(fileURLToPath(new URL(`../../src/shim/runtime/${file}`, import.meta.url)), "latin1");
-
-const FILES = {
-  receive: ["receive.sh"],
-  gate: ["gate.sh"],
-  /** What the shims of gates read when they need it: gatepost/gate.sh in the hooks folder. */
-  rest: ["gate-rest.sh", "gate-end.sh"],
-} as const;
-
-const texts = new Map<keyof typeof FILES, string>();
-
-function shimText(kind: keyof typeof FILES): string {
-  const known = texts.get(kind);
-  if (known !== undefined) return known;
-  const text = FILES[kind].map(runtime).join("\n");
-  texts.set(kind, text);
-  return text;
-}
 
 /** Where the rest of the gates' runtime stands, below a hooks folder. */
 const REST = join("gatepost", "gate.sh");
@@ -69,8 +48,7 @@ const GATES: readonly string[] = IN_PLACE.flatMap(nativeHooks);
 export const gatePlace = (native: string): string =>
   RECEIVERS.includes(native) ? join("gatepost", "after", native) : native;
 
-const kindOf = (name: string): keyof typeof FILES =>
-  RECEIVERS.includes(name) ? "receive" : name === REST ? "rest" : "gate";
+const kindOf = (name: string): ShimKind => (RECEIVERS.includes(name) ? "receive" : name === REST ? "rest" : "gate");
 
 export type ShimState = "absent" | "ours" | "stale" | "foreign";
 
@@ -110,18 +88,9 @@ export function installShims(hooksFolder: string, names: readonly string[]): str
     const state = inspectShim(hooksFolder, name);
     if (state === "ours" || lstatSync(join(hooksFolder, name), { throwIfNoEntry: false })?.isDirectory()) continue;
     if (state === "foreign") chain(hooksFolder, name);
-    putShim(hooksFolder, name);
+    putShim(hooksFolder, name, kindOf(name));
   }
   return names.filter((name) => lstatSync(chainedPath(hooksFolder, name), { throwIfNoEntry: false }) !== undefined);
-}
-
-function putShim(hooksFolder: string, name: string): void {
-  const file = join(hooksFolder, name);
-  const temporary = `${file}.gatepost-${process.pid}`;
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(temporary, shimText(kindOf(name)), { mode: 0o755, encoding: "latin1" });
-  chmodSync(temporary, 0o755); // whatever the umask: a pusher of the group must be able to run it
-  renameSync(temporary, file);
 }
 
 function chain(hooksFolder: string, name: string): void {
@@ -246,13 +215,14 @@ export const standingReceivers = (hooksFolder: string): string[] => {
 /** Puts the shims of gates into a folder; those that are there already stay. */
 export function installGates(hooksFolder: string, natives: readonly string[]): void {
   const places = natives.map(gatePlace);
-  if (!restIsWhole(hooksFolder)) putShim(hooksFolder, REST); // before those that read it
+  if (!restIsWhole(hooksFolder)) putShim(hooksFolder, REST, "rest"); // before those that read it
   installShims(
     hooksFolder,
     places.filter((place) => dirname(place) === "."),
   );
   for (const place of places)
-    if (dirname(place) !== "." && inspectShim(hooksFolder, place) !== "ours") putShim(hooksFolder, place);
+    if (dirname(place) !== "." && inspectShim(hooksFolder, place) !== "ours")
+      putShim(hooksFolder, place, kindOf(place));
 }
 
 /** Takes out whatever is ours in a folder. Returns the names of the hooks that are as they were before. */

@@ -22,6 +22,7 @@ beforeAll(() => {
   server = gated(world, world.bare("target.git"));
   app = gated(world, path);
   git("remote", "add", "target", server.path);
+  world.commit(path, { "one-more": "1\n" });
   world.commit(path, { "src/a.ts": "a\n", "src/deep/b.ts": "b\n", "doc/c.md": "c\n" });
 });
 afterAll(() => world.remove());
@@ -286,36 +287,20 @@ describe("--path of a commit", () => {
     git("branch", "-q", "-D", "side", "first");
   });
 
-  it("heeds no program and no setting that the repository configures for diffs", () => {
+  it("runs no program that the repository configures for diffs, and heeds no setting of theirs", () => {
     const touch = `touch ${world.at("canary")} #`;
     fs.writeFileSync(join(app.path, ".git/info/attributes"), "* diff=x\n");
-    for (const [key, value] of [
-      ...[
-        ["diff.external", touch],
-        ["diff.x.command", touch],
-        ["diff.x.textconv", touch],
-        ["core.fsmonitor", touch],
-      ],
-      ...[
-        ["diff.noprefix", "true"],
-        ["color.ui", "always"],
-        ["core.pager", touch],
-        ["diff.renames", "copies"],
-      ],
-    ] as [string, string][])
-      git("config", key, value);
+    const settings = { external: touch, "x.command": touch, "x.textconv": touch, relative: "true" };
+    for (const [key, value] of Object.entries(settings)) git("config", `diff.${key}`, value);
+    git("config", "core.pager", touch);
+    git("config", "color.ui", "always");
     app.hooks(...oneEach("path", ["src"]), { stdin: "paths", command: 'tr "\\0" "\\n" >>"$LOG"' });
-    fs.rmSync(world.at("canary"), { force: true });
-    const env = { LOG: log };
-    fs.writeFileSync(join(app.path, "src/a.ts"), `${Math.random()}\n`);
-    world.run(["git", "-c", "core.fsmonitor=false", "add", "src/a.ts"], { cwd: app.path, env });
-    expect(world.run(["git", "-c", "core.fsmonitor=false", "commit", "-qm", "m"], { cwd: app.path, env }).code).toBe(0);
+    stage({ "src/a.ts": `${Math.random()}\n`, "src/.first": `${Math.random()}\n` });
+    const { code } = world.run(["git", "commit", "-qm", "m"], { cwd: join(app.path, "src"), env: { LOG: log } });
     fs.rmSync(join(app.path, ".git/info/attributes"));
-    for (const section of ["diff", "diff.x", "color"])
-      git("-c", "core.fsmonitor=", "config", "--remove-section", section);
-    git("-c", "core.fsmonitor=", "config", "--unset", "core.fsmonitor");
+    for (const section of ["diff", "diff.x", "color"]) git("config", "--remove-section", section);
     git("config", "--unset", "core.pager");
-    expect(whoRan()).toEqual(["src", "src/a.ts"]);
+    expect([code, whoRan()]).toEqual([0, ["src", "src/.first", "src/a.ts"]]);
     expect(fs.existsSync(world.at("canary"))).toBe(false);
   });
 });

@@ -333,13 +333,12 @@ describe.each(PLACES)("in $place", (place) => {
     one.sh(`git reset -q --hard; git clean -fdq; ${before}`, NO_HOOKS);
     fs.rmSync(logFile(one.top), { force: true });
     const { code, stdout, stderr } = one.sh(run, env);
-    const head = one.sh("git rev-parse HEAD; git status --porcelain; git ls-remote -q target").stdout;
+    const head = one.sh('git rev-parse HEAD; git status --porcelain; git -C "$TOP/target.git" show-ref').stdout;
     return { calls: calls(one), code, said: neutral(stdout + stderr, one.top), head };
   };
 
-  it.skipIf(place.folder !== "plain").each(FAILURES)(
-    "where %s fails in %s, git does what it does without Gatepost",
-    (type, name) => {
+  if (place.folder === "plain")
+    it.each(FAILURES)("where %s fails in %s, git does what it does without Gatepost", (type, name) => {
       const operation = OPERATIONS.find((one) => one.name === name);
       if (operation === undefined) throw new Error(`there is no operation ${name}`);
       const [expected, found] = [raw, gates].map((one) => {
@@ -349,8 +348,7 @@ describe.each(PLACES)("in $place", (place) => {
       });
       expect(expected?.calls.map((call) => call.type)).toContain(type);
       expect(found).toEqual(expected);
-    },
-  );
+    });
 
   it("nothing in a path was run", () => {
     expect(filesNamed(world.at("gates"), "canary")).toEqual([]);

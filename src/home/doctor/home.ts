@@ -32,6 +32,12 @@ export function openToLook(dir: string): { home: OpenHome | null; findings: Find
     }
   } catch (error) {
     if (!(error instanceof GatepostError)) throw error;
+    const owner = statSync(dir).uid;
+    if (error.code === "GP_DENIED" && owner !== process.geteuid?.())
+      return {
+        home: null,
+        findings: [fine("database", `The database is for its owner to read (uid ${owner}); files were looked at.`)],
+      };
     const says = `${error.message} Only files could be looked at.`;
     return { home: null, findings: [failure("database", says, error.hint ?? FIX)] };
   }
@@ -92,6 +98,17 @@ function automaticFinding({ failed }: Layout): Finding {
 }
 
 const firstLine = (text: string): string => text.trim().split("\n", 1)[0] ?? "";
+
+/** Whether this user, who cannot read the database, can read the gates: else they refuse. */
+export function examineReadable(dir: string): Finding {
+  const { gates } = layout(dir);
+  if (!isReadable(gates)) return failure("compiled", `You cannot read ${gates}: gates refuse.`, OWNER_MENDS);
+  const hidden = namesIn(gates).filter((name) => !isReadable(join(gates, name)));
+  if (hidden.length === 0) return fine("compiled", "You can read the compiled files.");
+  return failure("compiled", `You cannot read compiled files: ${few(hidden)} in ${gates}.`, OWNER_MENDS);
+}
+
+const OWNER_MENDS = `${FIX}, by the owner of the home`;
 
 /** What the database and the register say of the home. */
 export function examinePlace(home: OpenHome): Finding[] {

@@ -1,6 +1,8 @@
 /**
  * Commits and reflogs as data: who made what, when. One git for each call, however long the list; every field ends with
- * NUL, which none of them can hold, and names and messages are the bytes of the commit itself, in whatever encoding.
+ * NUL, which none of them can hold. Names are the bytes of the commit itself: they are compared with what git exported
+ * when it was made. Git's formats turn them into UTF-8 where a commit names another encoding, whatever it is told, so
+ * those commits, if there are any, are read once more as they are.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -10,13 +12,13 @@ import { ownEnvironment } from "./identity.ts";
 import { overWhatIsThere, spanInput, Unwalkable } from "./range.ts";
 import { collect, gitFailure, startGit } from "./run.ts";
 
-const COMMIT = ["%H", "%P", "%an", "%ae", "%at", "%cn", "%ce", "%ct", "%s"];
+const COMMIT = ["%H", "%P", "%an", "%ae", "%at", "%cn", "%ce", "%ct", "%s", "%e"];
+const ENCODING = COMMIT.length - 1;
 const ENTRY = ["%gD", "%gn", "%ge", "%gs"];
 
 const format = (fields: readonly string[]): string[] => [
   `--format=${fields.join("%x00")}`,
   "-z", // the last field ends with NUL as well
-  "--encoding=none", // as the commit has it: it is compared with what git exported when it was made
   "--no-decorate",
   "--no-notes",
 ];
@@ -28,10 +30,11 @@ export async function readCommits(gitDir: string, range: Range): Promise<Commit[
     if (answer.code !== 0) throw new Unwalkable(gitFailure(gitDir, "list the commits", answer));
     yield answer.stdout;
   };
-  const commits: Commit[] = [];
+  const found: ByteString[][] = [];
   for await (const answer of overWhatIsThere(gitDir, range, walk, () => null))
-    for (const fields of records(answer, COMMIT.length)) commits.push(commitOf(fields));
-  return commits;
+    found.push(...records(answer, COMMIT.length));
+  const asWritten = await readEncoded(gitDir, found);
+  return found.map((fields) => commitOf(fields, asWritten));
 }
 
 /** All reflogs there are, those of other work trees' HEAD too: one ref after the other, each newest first. Entries whose
@@ -41,11 +44,13 @@ export async function readReflogs(gitDir: string): Promise<ReflogEntry[]> {
   const fields = [...COMMIT, ...ENTRY];
   const answer = await collect(startGit(gitDir, ["log", "--walk-reflogs", "--all", selector, ...format(fields)]));
   if (answer.code !== 0) throw gitFailure(gitDir, "read the reflogs", answer);
-  return records(answer.stdout, fields.length).map((record) => {
+  const found = records(answer.stdout, fields.length);
+  const asWritten = await readEncoded(gitDir, found);
+  return found.map((record) => {
     const [named = "", name = "", email = "", how = ""] = record.slice(COMMIT.length);
     const [, ref = "", at = "0"] = /^(.*)@\{(\d+)\}$/s.exec(named) ?? [];
     return {
-      commit: commitOf(record),
+      commit: commitOf(record, asWritten),
       ref: ref as ByteString,
       at: Number(at),
       by: { name, email },
@@ -92,7 +97,34 @@ function records(output: Buffer, width: number): ByteString[][] {
   return found;
 }
 
-function commitOf(fields: readonly ByteString[]): Commit {
+type People = Pick<Commit, "author" | "committer">;
+
+/** Author and committer, byte for byte, of those commits that name an encoding. */
+async function readEncoded(gitDir: string, found: readonly (readonly ByteString[])[]): Promise<Map<string, People>> {
+  const people = new Map<string, People>();
+  const asked = [...new Set(found.filter((fields) => fields[ENCODING] !== "").map(([hash = ""]) => hash))];
+  if (asked.length === 0) return people;
+  const answer = await collect(
+    startGit(gitDir, ["cat-file", "--batch"], Buffer.from(`${asked.join("\n")}\n`, "latin1")),
+  );
+  if (answer.code !== 0) throw gitFailure(gitDir, "read commits", answer);
+  const text = fromBuffer(answer.stdout);
+  for (let at = 0; at < text.length; ) {
+    const end = text.indexOf("\n", at);
+    const [, hash = "", size = "0"] = /^(\w+) commit (\d+)$/.exec(text.slice(at, end)) ?? [];
+    const header = text.slice(end + 1, end + 1 + Number(size)).split("\n\n", 1)[0] ?? "";
+    people.set(hash, { author: personIn(header, "author"), committer: personIn(header, "committer") });
+    at = end + 1 + (hash === "" ? 0 : Number(size) + 1);
+  }
+  return people;
+}
+
+function personIn(header: string, line: string): Person {
+  const [, name = "", email = ""] = new RegExp(`^${line} (.*?) ?<([^>]*)>`, "m").exec(header) ?? [];
+  return { name: name as ByteString, email: email as ByteString };
+}
+
+function commitOf(fields: readonly ByteString[], asWritten: ReadonlyMap<string, People>): Commit {
   const [hash, parents, authorName, authorEmail, authoredAt, committerName, committerEmail, committedAt, subject] =
     fields as [string, string, ByteString, ByteString, string, ByteString, ByteString, string, ByteString];
   return {
@@ -103,5 +135,6 @@ function commitOf(fields: readonly ByteString[]): Commit {
     committer: { name: committerName, email: committerEmail },
     committedAt: Number(committedAt),
     subject,
+    ...asWritten.get(hash),
   };
 }
