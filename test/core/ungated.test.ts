@@ -126,6 +126,9 @@ describe("a record of a gate", () => {
     const [a, b] = [commit("a", T), commit("b", T)];
     expect(judged([a, b], [record(T + 500)], { a: T + 200, b: T + 510 })).toEqual(["b"]);
     expect(judged([a, b], [record(T + 190)], { a: T + 200, b: T + 510 })).toEqual(["a"]);
+    expect(judged([a, b], [record(T + 205)], { a: T + 200, b: T + 212 })).toEqual(["b"]); // clocks lag, but seldom
+    expect(judged([a], [record(T + 205)], { a: T + 200 })).toEqual(["a"]);
+    expect(judged([a], [record(T + 230)], { a: T + 200 })).toEqual([]);
   });
 
   it("of a commit that was given up is not lent to a later one", () => {
@@ -139,6 +142,9 @@ describe("a record of a gate", () => {
     const records = [record(T + 5), record(T + 90 * MINUTE, message)];
     const vouched = vouchedFor([commit("a", T)], records, () => T + 90 * MINUTE + 4);
     expect([vouched["before-commit"].size, vouched["commit-msg"].size]).toEqual([1, 1]);
+    const elsewhere = { meanwhile: T + 300, edited: T + 505 };
+    const commits = Object.keys(elsewhere).map((hash) => commit(hash, T));
+    expect(judged(commits, [record(T + 5), record(T + 500, message)], elsewhere)).toEqual(["edited"]);
   });
 
   it("of hooks that took long vouches for the date before them, and of an amendment for that after them", () => {
@@ -155,6 +161,9 @@ describe("a record of a gate", () => {
     expect(judged(commits, [record(T + 1900, merge)])).toEqual(["m"]);
     expect(judged(commits, [record(T + 3000, merge)], { m: T + 2000, n: T + MINUTE })).toEqual(["n"]);
     expect(judged([commit("a", T)], [record(T, merge)])).toEqual([]);
+    const solved = commit("solved", T + 1000, { ...two, authoredAt: T / 1000 + 1 }); // git commit ended that one
+    const own = record(T + 1010, { authorDate: `@${T / 1000 + 1} +0000` });
+    expect(judged([solved, commit("m", T + 1000, two)], [record(T + 1005, merge), own])).toEqual(["m", "solved"]);
   });
 
   it("vouches for all that passed and for nothing else, however commits, bypasses and refusals follow each other", () => {

@@ -1,7 +1,7 @@
 /**
  * Which operation of git runs what: every operation is done twice, in a repository with Gatepost's gates and in its twin
  * with plain hook files that run the same commands. Both must have run the same hooks in the same order, each with the
- * same arguments, directory, umask, stdin, descriptors and variables of git; and git must have ended and said the same.
+ * same arguments, directory, umask, stdin, descriptors and environment; and git must have ended and said the same.
  * In four places: a plain repository, a linked work tree, a submodule, and below a folder whose name no shell may read.
  */
 import * as fs from "node:fs";
@@ -241,7 +241,7 @@ beforeAll(() => {
 });
 afterAll(() => world.remove());
 
-const logFile = (top: string): string => join(top, "..", "log");
+const logFile = (top: string): string => join(top, "log");
 
 function twin(kind: string, { folder, make, tree }: (typeof PLACES)[number]): Twin {
   const top = world.at(kind, folder);
@@ -282,7 +282,7 @@ function installGates({ top, tree }: Twin): void {
   }
 }
 
-type Call = { type: string; arguments: string; place: string; git: string[]; reads: string };
+type Call = { type: string; arguments: string; place: string; environment: string[]; reads: string };
 
 /** What the hooks wrote down, with the place of the twin taken out, and what git makes up anew each time. */
 function calls({ top }: Twin): Call[] {
@@ -296,15 +296,18 @@ function calls({ top }: Twin): Call[] {
       const [head = "", reads = ""] = call.split("-- reads\n");
       const [first = "", place = "", ...variables] = head.split("\n");
       const [type = ""] = first.split(" ");
-      return { type, arguments: first.slice(type.length), place, git: ofGit(type, variables), reads };
+      return { type, arguments: first.slice(type.length), place, environment: handedOver(type, variables), reads };
     });
 }
 
-/** What is git's own; on a server without what a pusher could bring along. */
-const ofGit = (type: string, variables: string[]): string[] =>
+/** What git and the caller hand over; without what is Gatepost's own, what a shell exports of itself, and, on a server,
+ *  what a pusher could bring along. */
+const handedOver = (type: string, variables: string[]): string[] =>
   variables
-    .filter((line) => /^GITHEAD_|^GIT_/.test(line))
-    .filter((line) => !Object.hasOwn(SERVER, type) || !/^GIT_(CONFIG_GLOBAL|CONFIG_NOSYSTEM|EXEC_PATH)=/.test(line))
+    .filter((line) => !/^(GATEPOST_\w+|PWD|_|SHLVL)=|^$/.test(line))
+    .filter(
+      (line) => !Object.hasOwn(SERVER, type) || !/^(GIT_(CONFIG_GLOBAL|CONFIG_NOSYSTEM|EXEC_PATH)|PATH)=/.test(line),
+    )
     .sort();
 
 const neutral = (text: string, top: string): string =>

@@ -30,6 +30,7 @@ _gatepost_timed() {
   _gatepost_end_watch
   case $_gatepost_status in
   124 | 137 | 143) # by its own exit, or by us? The clock may have lost 10 ms at both ends
+    _gatepost_load
     _gatepost_since "$_gatepost_start"
     [ "$_gatepost_took" -lt "$((_gatepost_most - 20))" ] || _gatepost_timed_out=$_gatepost_limit
     [ -z "$_gatepost_timed_out" ] || kill -KILL "-$_gatepost_pid" 2>/dev/null # children that did not hear TERM
