@@ -4,7 +4,7 @@
  * without a push that passed. From the ledger; see core/ungated.ts for what vouches for what, and core/made-here.ts for
  * whose commits are judged. Changes nothing but that gate records which wait are stored before, as for every list of runs.
  *
- * Git is started five times for each repository, however many commits there are. Proven by test/e2e/ungated.test.ts.
+ * Git is started a handful of times for each repository, however many commits there are. Proven by test/e2e/ungated.test.ts.
  */
 import { followedRefs } from "../backoffice/settle.ts";
 import type { ByteString } from "../core/bytes.ts";

@@ -78,10 +78,16 @@ function cells(line: RunLine, now: number): string[] {
     plain(line.repository),
     plain(line.hook),
     plain(line.what),
-    line.took === null ? "" : formatDuration(line.took),
+    took(line),
     endOf(line, now),
   ];
 }
+
+/** A gate's clock has 10 ms. */
+const took = ({ took, gate }: RunLine): string => {
+  if (took === null) return "";
+  return gate !== null && took < 10 ? "< 10 ms" : formatDuration(took);
+};
 
 /** How a run ended, or what it waits for, in a few words. */
 function endOf({ run, gate }: RunLine, now: number): string {
