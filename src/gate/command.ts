@@ -1,5 +1,9 @@
 /**
- * A hook's command as it stands in a compiled gate: in the gate's own shell, or in one of its own.
+ * A hook's command as it stands in a compiled gate: as it is, in a subshell of the gate's shell, or in a shell of its own.
+ *
+ * As it is stands the call of a program by its path, and of a builtin that can do nothing to the shell, with words that
+ * need no reading: such a text has nothing that a subshell would keep from the gate, and the shell starts the program
+ * without forking itself, as in a raw hook.
  *
  * In the gate's own shell, a subshell `(⏎COMMAND⏎)`, it costs one fork. That is the same as `sh -c COMMAND` for every
  * text that the shell reads as complete by itself and as complete between those parentheses. What does not end at its
@@ -36,6 +40,14 @@ export function standsInline(command: string): boolean {
   }
   return answer;
 }
+
+// Plain characters, '…', and "…" in which only our own variables and the arguments are filled in.
+const WORD = /(?:[\w.@%+,:=/-]|'[^'\n]*'|"(?:[^"\\$`\n]|\$\{GATEPOST_\w+\}|\$GATEPOST_\w+\b|\$[1-9@])*")+/.source;
+const PROGRAM = /[\w.@%+,:-]*\/[\w.@%+,:/-]+/.source;
+const PLAIN_CALL = new RegExp(`^(?:${PROGRAM}|true|false|:|echo|test|\\[)(?:[ \\t]+(?:${WORD}|\\]))*$`);
+
+/** Whether the command may stand as it is: it calls one program, and does nothing to the shell that calls it. */
+export const isPlainCall = (command: string): boolean => PLAIN_CALL.test(command);
 
 /** The lines between the parentheses of a hook's subshell. */
 export const bodyOf = (command: string): string =>

@@ -16,7 +16,7 @@
 import type { Hook } from "../core/hook.ts";
 import { isServerType } from "../core/hook-type.ts";
 import { places, substitute, VARIABLES } from "../core/substitute.ts";
-import { bodyOf, quoted } from "./command.ts";
+import { bodyOf, isPlainCall, quoted } from "./command.ts";
 import { type Part, partText } from "./parts.ts";
 import { refFunction } from "./ref-case.ts";
 
@@ -186,7 +186,11 @@ function alone(one: Prepared | undefined): string[] {
   ];
 }
 
-function subshell({ body, stdin }: Prepared): string[] {
+function subshell({ body, command, hook, stdin }: Prepared): string[] {
+  if (hook.dir === null && isPlainCall(command)) {
+    if (stdin === "file") return ["_gatepost_supply |", command];
+    return [stdin === "input" ? `${command} <&3 3<&-` : command];
+  }
   if (stdin === "file") return ["_gatepost_supply |", "(", body, ")"];
   return ["(", body, stdin === "input" ? ") <&3 3<&-" : ")"];
 }

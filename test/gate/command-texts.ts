@@ -6,6 +6,29 @@ export type Groups = Readonly<Record<string, readonly Text[]>>;
 
 /** What a text does to the shell it runs in. */
 export const OF_THE_SHELL: Groups = {
+  "calls that need no subshell": [
+    "/bin/true",
+    "/bin/false",
+    "/bin/true ",
+    "/no/such/program",
+    "/etc/passwd",
+    "/bin/",
+    "./nowhere",
+    "/bin/echo a 'b  c' \"d e\" 'it is $HOME' x=y",
+    { text: '/bin/echo "$1" "$@" "<$2>"', args: ["a b", "*"] },
+    { text: "/bin/cat", input: "one\ntwo\n" },
+    { text: "/bin/cat - /dev/null", input: "" },
+    "/bin/sh -c 'exit 9'",
+    "/bin/sh -c 'cd /; umask 0; exit 2'",
+    "/usr/bin/env touch made",
+    "test -d .",
+    "test -d nowhere",
+    "test a b c",
+    "[ -d . ]",
+    "[ -d .",
+    "echo plain words",
+    ": nothing at all",
+  ],
   "exit statuses": [
     "true",
     "false",

@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type HookSpec, NO_OPTIONS } from "../../src/core/hook.ts";
-import { standsInline } from "../../src/gate/command.ts";
+import { isPlainCall, standsInline } from "../../src/gate/command.ts";
 import { addHook } from "../../src/home/hooks.ts";
 import { shellComplaint } from "../../src/process/shell.ts";
 import { makeWorld } from "../helpers/cli.ts";
@@ -109,6 +109,41 @@ describe("a text", () => {
     ];
     const more = ['x=$y_; echo "$_gatepost"', "echo ${x-y} $#", "cat <<E\nx\nE"];
     expect([...inline, ...more].filter((text) => !standsInline(text))).toEqual([]);
+  });
+
+  it("that calls one program by its path, or a builtin that can do nothing to the shell, costs no fork of the shell", () => {
+    const calls = [
+      "/bin/true",
+      "./check.sh a -b",
+      "node_modules/.bin/x --fix=1",
+      "true",
+      "[ -f x ]",
+      '/bin/x "$1" "$@"',
+    ];
+    expect([...calls, "/bin/x 'a $b' \"c ${GATEPOST_AUX}\""].filter((text) => !isPlainCall(text))).toEqual([]);
+    const words = ["/bin/x *", "/bin/x ~", "/bin/x $y", '/bin/x "$y"', "/bin/x `y`", "/bin/x {a,b}", "/bin/x a\\ b"];
+    const more = [
+      "/bin/x; y",
+      "/bin/x & ",
+      "/bin/x | y",
+      "/bin/x >y",
+      "/bin/x\ny",
+      "a=/b/c",
+      "a=b /bin/x",
+      "/bin/x # y",
+    ];
+    const others = [
+      "npm test",
+      "exit 1",
+      "cd /",
+      "printf -v x y",
+      ". /x",
+      "exec /bin/x",
+      "! /bin/x",
+      "( /bin/x )",
+      "/bin/x 'a",
+    ];
+    expect([...words, ...more, ...others].filter(isPlainCall)).toEqual([]);
   });
 
   it("that does, or that does not end at its last line, has one to itself", () => {
