@@ -56,7 +56,7 @@ wrongCalls(world, "wrong words", app, [
   [
     "bogus",
     2,
-    'gatepost: "bogus" is not a command.\nOne of: init hook backoffice serve runs settings uninstall demo. More: gatepost --help\n',
+    'gatepost: "bogus" is not a command.\nOne of: init hook backoffice serve runs doctor settings uninstall demo. More: gatepost --help\n',
   ],
   [
     "hook bogus",
