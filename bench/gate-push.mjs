@@ -18,26 +18,26 @@ export async function measure({ seed, quick }) {
   const warm = 3;
   const client = place.path("client.git");
   const commits = makeChain(place, client, warm + count);
-  const ours = await ourServer(place, place.path("ours.git"), "daemon");
-  place.gatepost("hook", "add", "-R", ours.repository, "--type", "before-receive", "--command", command);
-  const servers = { "raw pair": rawPair(place, place.path("raw.git")), ours };
+  const servers = {
+    "raw pair": rawPair(place, place.path("raw.git")),
+    "ours, daemon alive": await ourServer(place, place.path("daemon.git"), "daemon"),
+    "ours, nobody to start": await ourServer(place, place.path("nobody.git"), "nobody"),
+  };
+  for (const [name, { repository }] of Object.entries(servers))
+    if (name !== "raw pair")
+      place.gatepost("hook", "add", "-R", repository, "--type", "before-receive", "--command", command);
   const refspec = (round) => `${commits[round]}:refs/heads/main`;
   const variants = Object.entries(servers).map(([name, server]) => [name, pushing(place, client, server, refspec)]);
   const found = await rounds("gate-push", Object.fromEntries(variants), { count, warm, seed });
-  await ours.stop();
+  for (const server of Object.values(servers)) await server.stop();
   place.remove();
   const { rows, ratios, head } = compare(found);
   table(head, rows);
-  const { wall, cpu } = ratios["ours"];
+  const fact = (name) => ({ figure: ratios[name].wall.median, cpu: ratios[name].cpu.median, n: count, seed });
+  const what = "push, before-receive and receive shim";
   return [
-    claim({
-      claim: "push, before-receive and receive shim / raw pair",
-      figure: wall.median,
-      cpu: cpu.median,
-      goal: 1.05,
-      n: count,
-      seed,
-    }),
+    claim({ claim: `${what}, daemon alive / raw pair`, goal: 1.05, ...fact("ours, daemon alive") }),
+    claim({ claim: `${what}, nobody to start / raw pair`, goal: null, ...fact("ours, nobody to start") }),
   ];
 }
 

@@ -16,6 +16,7 @@ import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Millis, RepositoryId } from "../core/units.ts";
 import { entryNames } from "../spool/drain.ts";
+import { isGateLog, isGateLogDue } from "../spool/gate-log.ts";
 import { closeDatabase, requireInPlace } from "../store/database.ts";
 import { listRepositories, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import { lastFullLook } from "../store/setting.ts";
@@ -89,7 +90,9 @@ type State = {
 /** Rings the bell whenever something changes in the spool; null where the system cannot tell. */
 export function watchSpool(layout: Layout, bell: Bell): FSWatcher | null {
   try {
-    const watcher = watch(layout.spool, () => bell.ring());
+    const watcher = watch(layout.spool, (_, name) => {
+      if (name === null || !isGateLog(name)) bell.ring(); // a gate's record is not waited for
+    });
     watcher.on("error", () => {}); // out of watches, or the folder went away: the poll goes on
     return watcher;
   } catch {
@@ -144,7 +147,8 @@ function whatToDo(options: ServeOptions, state: State): Reach | null {
   if (performance.now() < state.pollAt) return null;
   state.pollAt = performance.now() + options.poll;
   if (!existsSync(options.layout.database)) return "changed"; // the pass finds out what is wrong
-  return refsMoved(state) || fullLookDue(options, state) ? "changed" : null;
+  if (refsMoved(state) || fullLookDue(options, state)) return "changed";
+  return isGateLogDue(options.layout.spool, Date.now()) ? "spool" : null;
 }
 
 const fullLookDue = (options: ServeOptions, state: State): boolean => Math.abs(now() - state.fullAt) >= options.min;

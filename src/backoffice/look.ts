@@ -12,7 +12,8 @@ import type { ByteString } from "../core/bytes.ts";
 import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import { settingMillis } from "../core/settings.ts";
 import type { RepositoryId } from "../core/units.ts";
-import { readSpool, removeEntry, type Spooled, setAside } from "../spool/drain.ts";
+import { readSpool, removeEntry, type Spooled, setAside, type Unusable } from "../spool/drain.ts";
+import { isGateLogRipe } from "../spool/gate-log.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { listRepositories, parkRepository, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import type { Fingerprint, Repository } from "../vcs/repository.ts";
@@ -35,6 +36,7 @@ type Candidate = { row: RepositoryRow; repository: Repository; fingerprint: Fing
 
 export async function look(ctx: HomeContext, token: number, reach: Reach): Promise<Looked> {
   const first = sortSpool(ctx);
+  if (reach !== "spool" || isGateLogRipe(ctx.layout.spool, Date.now())) storeLog(ctx);
   ctx.memory.seen = first.names;
   const grace = settingMillis(ctx.settings, "reconcile-age");
   const looked: Looked = { receipts: 0, again: first.partial ? grace : null, at: [] };
@@ -87,7 +89,7 @@ function findCandidates(
  *  a look. */
 function sortSpool(ctx: HomeContext) {
   const view = readSpool(ctx.layout.spool, Date.now(), ctx.memory.spooled);
-  view.unusable.push(...storeGateRecords(ctx, view.gates), ...storeGateLog(ctx));
+  view.unusable.push(...storeGateRecords(ctx, view.gates));
   const byRepository = new Map<RepositoryId, Spooled[]>();
   const find = originFinder(ctx);
   for (const spooled of view.entries) {
@@ -98,12 +100,19 @@ function sortSpool(ctx: HomeContext) {
     else if (list === undefined) byRepository.set(id, [spooled]);
     else list.push(spooled);
   }
-  for (const unusable of view.unusable) {
-    setAside(ctx.layout.spool, unusable);
-    ctx.memory.spooled.delete(unusable.name);
-    ctx.log("error", `spool entry ${unusable.name} set aside: ${unusable.reason}`);
-  }
+  for (const unusable of view.unusable) putAside(ctx, unusable);
   return { names: view.names, byRepository, partial: view.partial > 0 };
+}
+
+function putAside(ctx: HomeContext, unusable: Unusable): void {
+  setAside(ctx.layout.spool, unusable);
+  ctx.memory.spooled.delete(unusable.name);
+  ctx.log("error", `spool entry ${unusable.name} set aside: ${unusable.reason}`);
+}
+
+/** Gates are stored a little later than receipts: nobody waits for them, but whoever pushes waits for this processor. */
+function storeLog(ctx: HomeContext): void {
+  for (const unusable of storeGateLog(ctx)) putAside(ctx, unusable);
 }
 
 async function readRefs(ctx: HomeContext, token: number, candidate: Candidate) {

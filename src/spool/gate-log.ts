@@ -26,7 +26,7 @@ import {
 import { uptime } from "node:os";
 import { join } from "node:path";
 import { fromBuffer, toBuffer } from "../core/bytes.ts";
-import { MINUTE } from "../core/units.ts";
+import { MINUTE, SECOND } from "../core/units.ts";
 import type { SpooledGate, Unusable } from "./drain.ts";
 import { parseGateEntry } from "./gate-entry.ts";
 
@@ -46,6 +46,16 @@ export function isGateLogDue(spool: string, now: number): boolean {
   const current = statSync(join(spool, CURRENT), { throwIfNoEntry: false });
   return (current !== undefined && current.size > 0) || renamed(spool).some((name) => isOld(join(spool, name), now));
 }
+
+/** Whether gates have not written for a second, or have begun to ten seconds ago; also a file to be read for the last time. */
+export function isGateLogRipe(spool: string, now: number): boolean {
+  const current = statSync(join(spool, CURRENT), { throwIfNoEntry: false });
+  if (current === undefined) return renamed(spool).some((name) => isOld(join(spool, name), now));
+  return Math.abs(now - current.mtimeMs) > SECOND || Math.abs(now - current.birthtimeMs) > 10 * SECOND;
+}
+
+/** Whether that file in the spool is a log of gates. */
+export const isGateLog = (name: string): boolean => name === CURRENT || RENAMED.test(name);
 
 /** Renames the log and reads it, and those renamed before. For the home's owner. */
 export function takeGateLogs(spool: string, now: number): GateLogs {
