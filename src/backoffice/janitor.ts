@@ -2,7 +2,7 @@
  * The janitor deletes what retention no longer keeps: once an hour, at the end of a pass, in steps short enough that
  * nobody waits for the database because of it.
  */
-import { readdirSync } from "node:fs";
+import { lstatSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { settingMillis } from "../core/settings.ts";
 import { HOUR, type Instant } from "../core/units.ts";
@@ -38,10 +38,18 @@ export function prune(ctx: HomeContext, token: number): void {
   writeAsHolder(ctx.db, token, () => putSetting(ctx.db, "pruned.at", String(now())));
 }
 
-/** Auxiliary files of runs that are over: a process that was killed left them. */
+/** What processes that were killed left: auxiliary files of runs that are over, and temporary files of gates. Of a gate it
+ *  is not known whether it still runs, so a young file is let be. */
 function removeStaleAuxiliaries(ctx: HomeContext): void {
   const open = new Set(unfinishedRuns(ctx.db).map((run) => `${runName(run)}.json`));
-  for (const name of readdirSync(ctx.layout.auxiliary))
-    if (/^[a-z]+-\d+\.json(\.pid)?$/.test(name) && !open.has(name.replace(/\.pid$/, "")))
-      removeAuxiliary(join(ctx.layout.auxiliary, name));
+  for (const name of readdirSync(ctx.layout.auxiliary)) {
+    const path = join(ctx.layout.auxiliary, name);
+    if (/^[a-z]+-\d+\.json(\.pid)?$/.test(name) && !open.has(name.replace(/\.pid$/, ""))) removeAuxiliary(path);
+    else if (name.startsWith("gatepost-") && isOldFile(path)) rmSync(path, { force: true });
+  }
+}
+
+function isOldFile(path: string): boolean {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && Date.now() - stat.mtimeMs > HOUR;
 }

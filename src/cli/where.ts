@@ -1,7 +1,9 @@
 /** -R, --home and --all: which home and repository a command is about. */
 import { type Command, Option } from "commander";
+import { keptSentence, takeEdited } from "../home/edited.ts";
 import type { OpenHome } from "../home/open.ts";
 import type { RepositoryRow } from "../home/repositories.ts";
+import { plain, say } from "./output.ts";
 
 export type Where = { repository?: string; home?: string };
 
@@ -31,5 +33,11 @@ export async function withHome<T>(where: Where, work: (opened: Opened) => T | Pr
     return await work({ home, repository });
   } finally {
     closeHome(home);
+    sayEdited(takeEdited());
   }
+}
+
+/** Says where shims were kept that somebody had edited and that the call replaced. */
+export function sayEdited(paths: readonly string[]): void {
+  for (const path of paths) say(`Mind: ${plain(keptSentence(path))}.`);
 }

@@ -62,7 +62,7 @@ function restOf(parts: ReadonlySet<Part>): string[] {
   if (parts.size === 0) return [];
   if (parts.has("facts") || parts.has("together") || parts.has("distrust")) return ["_gatepost_load"];
   const later = (name: string): string => `${name}() { _gatepost_load; ${name} "$@"; }`;
-  return ['if [ "$_gatepost_rest" != 1 ]; then', later("_gatepost_leave_out"), later("_gatepost_break"), "fi"];
+  return ['if [ "$_gatepost_rest" != "$_gatepost_version" ]; then', later("_gatepost_leave_out"), later("_gatepost_break"), "fi"];
 }
 
 type Prepared = {
@@ -87,7 +87,7 @@ function prepare(type: string, hook: Hook, index: number, { auxiliary }: Compile
   const substituted = substitute(given);
   const command = substituted.ok ? substituted.command : "exit 126"; // such a one cannot be stored
   const needs: Part[] = [];
-  const conditions: string[] = [];
+  const conditions: string[] = hook.dir === null ? [] : [`_gatepost_has_folder ${quoted(hook.dir)}`];
   const refs: string[] = [];
   const specs = [hook.dir ?? "", ...(hook.paths ?? [])].map(quoted).join(" "); // the folder comes first
   if (hook.refs !== null) {

@@ -21,6 +21,7 @@ import { hooksFolders, listRepositories, type RepositoryRow } from "../store/rep
 import { FIX, type Finding, failure } from "./doctor/finding.ts";
 import { examineCompiled, examineFiles, examinePlace, examineReadable, openToLook } from "./doctor/home.ts";
 import { examineRepository, examineUnknown } from "./doctor/repository.ts";
+import { takeEdited } from "./edited.ts";
 import { writeHooksFile } from "./exchange.ts";
 import { compileAll, refreshGates } from "./gates.ts";
 import { quoted } from "./import/foreign.ts";
@@ -41,6 +42,8 @@ export type Diagnosis = {
   mended: { name: string; says: string }[];
   /** Why something could not be mended. */
   trouble: string[];
+  /** Where shims were kept that somebody had edited; empty without `fix`. */
+  edited: string[];
 };
 
 export type DoctorOptions = { repository?: string | undefined; home?: string | undefined; cwd: string; fix: boolean };
@@ -53,7 +56,7 @@ export async function doctor(options: DoctorOptions): Promise<Diagnosis> {
   if ("examined" in located) return located;
   const before = await examine(located);
   const { home } = located;
-  if (!options.fix) return withCalls({ home, examined: before, mended: [], trouble: [] }, options);
+  if (!options.fix) return withCalls({ home, examined: before, mended: [], trouble: [], edited: [] }, options);
   requireOwner(home);
   const trouble = before.some(isIll) ? await mend(located, before) : [];
   const examined = await examine(located);
@@ -61,7 +64,7 @@ export async function doctor(options: DoctorOptions): Promise<Diagnosis> {
   const mended = before.flatMap(({ name, findings }) =>
     findings.flatMap(({ level, says }) => (level === "ok" || still.has(`${name} ${says}`) ? [] : [{ name, says }])),
   );
-  return withCalls({ home, examined, mended, trouble }, options);
+  return withCalls({ home, examined, mended, trouble, edited: takeEdited() }, options);
 }
 
 const isIll = ({ findings }: Examined): boolean => findings.some(({ level }) => level !== "ok");
@@ -79,7 +82,7 @@ function locateOrLost(options: DoctorOptions): Located | Diagnosis {
       home === null ? `${place} does not name a home: gates refuse.` : `The home ${home} is gone: gates refuse.`;
     const findings = [failure("pointer", says, `gatepost init --home DIR ${quoted(path ?? "")}`)];
     const examined: Examined[] = [{ kind: "repository", name: basename(path ?? ""), path: path ?? "", findings }];
-    return { home: home ?? "", examined, mended: [], trouble: [] };
+    return { home: home ?? "", examined, mended: [], trouble: [], edited: [] };
   }
 }
 

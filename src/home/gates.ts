@@ -45,10 +45,12 @@ import {
   standingReceivers,
   WORK_RECEIVERS,
 } from "../shim/install.ts";
+import { removeLitter } from "../shim/litter.ts";
 import { syncShims } from "../shim/put.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { type HooksFolder, hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { removeHomeLitter } from "./litter.ts";
 import { homeOf } from "./locate.ts";
 import { homeSettings, type OpenHome } from "./open.ts";
 
@@ -86,6 +88,7 @@ export function refreshGates(home: OpenHome): Unreached[] {
     for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
     const litter = readdirSync(home.layout.gates).filter((name) => name.endsWith(".new")); // of one that died
     for (const name of litter) rmSync(join(home.layout.gates, name));
+    removeHomeLitter(home.layout);
     rmSync(home.layout.stale, { force: true });
     return unreached;
   });
@@ -162,14 +165,20 @@ export function gateWarnings(home: OpenHome, { type, scope }: Pick<Hook, "type" 
   if (!IN_PLACE.includes(type)) return [];
   return listRepositories(home.db).flatMap((row) => {
     if (!covers(scope, row)) return [];
-    if (row.workTree === null && !isServerType(type) && !hasWorkTrees(row))
+    if (row.workTree === null && !isServerType(type) && !EVERYWHERE.includes(type) && !hasWorkTrees(row))
       return [`${row.name} is bare: ${type} hooks run where people commit, and nobody does in there.`];
+    if (hooksFolders(row).every(({ use }) => use === "left"))
+      return [
+        `${row.name} was taken out of its home, so Git asks no gate in it: gatepost init ${row.workTree ?? row.path}`,
+      ];
     return hooksFolders(row).flatMap(({ path, former }) => {
       const why = former ? null : closedBecause(path);
       return why === null ? [] : [`Git asks no gate in ${row.name}: its hooks folder is ${path}, and ${why}.`];
     });
   });
 }
+
+const EVERYWHERE = ["git:reference-transaction", "git:pre-auto-gc", "before-push"];
 
 const hasWorkTrees = (row: RepositoryRow): boolean => existsSync(join(row.path, "worktrees"));
 
@@ -188,11 +197,12 @@ function tryToBringInLine(change: ShimChange): Unreached | null {
 function bringInLine({ folder, use, natives, receivers }: ShimChange): void {
   if (closedBecause(folder) !== null) return; // another manager's: its hooks are imported, or it stays
   if (!existsSync(folder) && !existsSync(dirname(folder))) return; // of a repository or work tree that is gone
+  removeLitter(folder);
   installShims(folder, receivers);
   const standing = standingGates(folder, ALL_NATIVES);
   const missing = natives.filter((native) => standing.get(native) !== "ours");
   const spare = [...standing].flatMap(([native, state]) =>
-    !natives.includes(native) && (state === "ours" || state === "stale") ? [native] : [],
+    !natives.includes(native) && state !== "foreign" ? [native] : [],
   );
   if (natives.length > 0) markCommon(folder, use !== "own"); // first: a shim without it refuses what is not registered
   if (missing.length > 0) installGates(folder, missing);

@@ -67,8 +67,20 @@ function requireDir(dir: string | null): void {
   });
 }
 
+const MAGIC = /^(?:top|literal|icase|glob|exclude|attr:.*|prefix:.*)?$/;
+
 /** Git's pathspecs know no braces: such a one would match nothing, and the hook would never run. */
 function requirePathspec(pathspec: string): void {
+  const magic = /^:\(([^)]*)\)?/.exec(pathspec);
+  const unknown = magic?.[1]?.split(",").find((word) => !MAGIC.test(word));
+  if (unknown !== undefined)
+    throw new GatepostError(
+      "GP_USAGE",
+      `Git knows no ":(${unknown})" in a path: with "${pathspec}" it would fail each time.`,
+      {
+        hint: "It knows: top literal icase glob exclude attr:",
+      },
+    );
   const braces = /^(.*)\{([^{}]*,[^{}]*)\}(.*)$/s.exec(pathspec);
   if (braces === null) return;
   const [, before = "", inside = "", after = ""] = braces;

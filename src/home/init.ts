@@ -24,6 +24,7 @@ import {
   repositoryByPath,
 } from "../store/repository.ts";
 import { hooksFoldersOf, type Identity, identifyGit, openGit } from "../vcs/git.ts";
+import { takeEdited } from "./edited.ts";
 import { refreshGates, requireReached } from "./gates.ts";
 import { findRepository, homeOf } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
@@ -43,6 +44,8 @@ export type Registration = {
   chained: string[];
   /** Why no shim was put in place; null when they were. */
   noShim: string | null;
+  /** Where shims were kept that somebody had edited. */
+  edited: string[];
 };
 
 /** Registers the repository at `path`. With `home`, that home serves it; else the one it has, or one inside it. */
@@ -77,6 +80,7 @@ export async function register(path: string, home: string | null): Promise<Regis
       shared,
       chained,
       noShim: noShim === null ? null : `the hooks folder is ${identity.hooksDir}, and ${noShim}`,
+      edited: takeEdited(),
     };
   } finally {
     closeHome(open);

@@ -10,6 +10,7 @@ import type { RepositoryRow } from "../store/repository.ts";
 import { readSetting, readSettings } from "../store/setting.ts";
 import { openGit } from "../vcs/git.ts";
 import type { Repository } from "../vcs/repository.ts";
+import { keptSentence, takeEdited } from "./edited.ts";
 import { refreshGates } from "./gates.ts";
 import { locate } from "./locate.ts";
 import { closeHome, homeId, type OpenHome, openHome, requireRunnable } from "./open.ts";
@@ -33,7 +34,10 @@ export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
     incarnation: readSetting(home.db, "incarnation") ?? "a",
     uid: statSync(home.dir).uid,
     memory: emptyMemory(),
-    refreshGates: () => refreshGates(home),
+    refreshGates: () => {
+      refreshGates(home);
+      for (const path of takeEdited()) around.log("error", keptSentence(path));
+    },
     open: (row) => {
       const known = opened.get(row.path);
       if (known !== undefined) return known;

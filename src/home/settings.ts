@@ -3,6 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { requireSetting, requireSettingValue, SETTINGS, type SettingName } from "../core/settings.ts";
 import { write } from "../store/database.ts";
 import { dropSetting, putSetting, readSettings } from "../store/setting.ts";
+import { marked, refreshGates, requireReached } from "./gates.ts";
 import { homeSettings, type OpenHome, requireOwner } from "./open.ts";
 
 export type SettingLine = { name: SettingName; value: string; isDefault: boolean; says: string };
@@ -15,12 +16,15 @@ export function listSettings(home: OpenHome, only?: string): SettingLine[] {
   return names.map((name) => ({ name, value: values[name], isDefault: !stored.has(name), says: SETTINGS[name].says }));
 }
 
-/** Sets one; null takes it back to its default. */
+/** Sets one; null takes it back to its default. Gates are compiled with the path in them, so they are compiled anew;
+ *  throws GP_DENIED where a hooks folder could not be brought in line. */
 export function changeSetting(home: OpenHome, word: string, value: string | null): SettingLine {
   const name = requireSetting(word);
   if (value !== null) requireSettingValue(name, value);
   requireOwner(home.dir);
-  write(home.db, () => (value === null ? dropSetting(home.db, name) : putSetting(home.db, name, value)));
+  const change = (): void => (value === null ? dropSetting(home.db, name) : putSetting(home.db, name, value));
+  write(home.db, () => (name === "path" ? marked(home, change) : change()));
+  if (name === "path") requireReached(refreshGates(home));
   if (name === "automatic-backoffice") {
     // Shims cannot read the database: for them the setting is a file.
     if (homeSettings(home)[name] === "off") writeFileSync(home.layout.manual, "", { mode: 0o644 });

@@ -12,6 +12,7 @@ import {
   removeRepository,
 } from "../store/repository.ts";
 import { hooksFoldersOf, identifyGit } from "../vcs/git.ts";
+import { takeEdited } from "./edited.ts";
 import { refreshGates } from "./gates.ts";
 import { deleteHooks, findHooks } from "./hooks.ts";
 import { removePointer } from "./init.ts";
@@ -25,6 +26,8 @@ export type Uninstalled = {
   hooksDeleted: number;
   homeRemoved: boolean;
   stillServed: number;
+  /** Where shims were kept that somebody had edited. */
+  edited: string[];
 };
 
 /**
@@ -56,7 +59,7 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
     home.db.sqlite.close();
     rmSync(home.dir, { recursive: true, force: true });
   }
-  return { removed, keptFor, hooksDeleted, homeRemoved, stillServed };
+  return { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited: takeEdited() };
 }
 
 /** Takes the shims out of the hooks folders; of a repository that was deleted there is none to put in order. */

@@ -8,6 +8,8 @@
  * A hook file that is a symbolic link is never written through: the link itself is kept and put back. A relative one gets
  * "../../" before its text, so that it still points to the same file, also after the repository was moved.
  *
+ * A shim of ours that somebody edited is kept beside its place before it is replaced or taken out (edited.ts).
+ *
  * Proven by test/e2e/gate-install.test.ts.
  */
 import {
@@ -19,7 +21,6 @@ import {
   readFileSync,
   readlinkSync,
   renameSync,
-  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -27,10 +28,9 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
-import { putShim, type ShimKind, shimText } from "./put.ts";
-
-/** The second line of every shim, by which it is known. */
-const MARKER = "# gatepost shim ";
+import { keepEdited } from "./edited.ts";
+import { removeLitter, tidy } from "./litter.ts";
+import { putShim, type ShimKind, shimText, whoseText } from "./put.ts";
 
 /** Where the rest of the gates' runtime stands, below a hooks folder. */
 const REST = join("gatepost", "gate.sh");
@@ -50,17 +50,19 @@ export const gatePlace = (native: string): string =>
 
 const kindOf = (name: string): ShimKind => (RECEIVERS.includes(name) ? "receive" : name === REST ? "rest" : "gate");
 
-export type ShimState = "absent" | "ours" | "stale" | "foreign";
+export type ShimState = "absent" | "ours" | "stale" | "edited" | "foreign";
 
-/** What stands in the hooks folder under that name: nothing, the shim as it should be, an older one, another's hook. */
+/** What stands in the hooks folder under that name: nothing, the shim as it should be, an older one, one that somebody
+ *  edited, another's hook. */
 export function inspectShim(hooksFolder: string, name: string): ShimState {
   const file = join(hooksFolder, name);
   const stat = lstatSync(file, { throwIfNoEntry: false });
   if (stat === undefined) return "absent";
   if (!stat.isFile()) return "foreign";
   const text = readFileSync(file, "latin1");
-  if (!text.split("\n", 2)[1]?.startsWith(MARKER)) return "foreign";
-  return text === shimText(kindOf(name)) && (stat.mode & 0o111) !== 0 ? "ours" : "stale";
+  if (text === shimText(kindOf(name))) return (stat.mode & 0o111) !== 0 ? "ours" : "stale";
+  const whose = whoseText(text);
+  return whose === "ours" ? "stale" : whose;
 }
 
 /** The manager that owns a hooks folder and would overwrite what we put there; null when nobody does. */
@@ -88,6 +90,7 @@ export function installShims(hooksFolder: string, names: readonly string[]): str
     const state = inspectShim(hooksFolder, name);
     if (state === "ours" || lstatSync(join(hooksFolder, name), { throwIfNoEntry: false })?.isDirectory()) continue;
     if (state === "foreign") chain(hooksFolder, name);
+    if (state === "edited") keepEdited(join(hooksFolder, name));
     putShim(hooksFolder, name, kindOf(name));
   }
   return names.filter((name) => lstatSync(chainedPath(hooksFolder, name), { throwIfNoEntry: false }) !== undefined);
@@ -139,20 +142,13 @@ export function removeShims(hooksFolder: string, names: readonly string[]): stri
       if (hasKept && isSame(kept, join(hooksFolder, name))) rmSync(kept);
       continue;
     }
+    if (state === "edited") keepEdited(join(hooksFolder, name));
     if (hasKept) restore(hooksFolder, name, kept);
     else if (state !== "absent") rmSync(join(hooksFolder, name));
     if (state !== "absent") removed.push(name);
   }
   tidy(hooksFolder);
   return removed;
-}
-
-function tidy(hooksFolder: string): void {
-  for (const folder of ["gatepost/chained", "gatepost/after", "gatepost"]) {
-    try {
-      rmdirSync(join(hooksFolder, folder)); // only when empty
-    } catch {}
-  }
 }
 
 /** Tells the shims whether repositories that are not registered may use this folder: theirs then pass, since nobody
@@ -188,7 +184,7 @@ export function standingGates(hooksFolder: string, natives: readonly string[]): 
 /** Whether what the shims of gates read when they need it is there, and of this version. */
 export const restIsWhole = (hooksFolder: string): boolean => textOf(join(hooksFolder, REST)) === shimText("rest");
 
-const isOurs = (state: ShimState): boolean => state === "ours" || state === "stale";
+const isOurs = (state: ShimState): boolean => state === "ours" || state === "stale" || state === "edited";
 
 function textOf(file: string): string | null {
   try {
@@ -221,13 +217,22 @@ export function installGates(hooksFolder: string, natives: readonly string[]): v
     places.filter((place) => dirname(place) === "."),
   );
   for (const place of places)
-    if (dirname(place) !== "." && inspectShim(hooksFolder, place) !== "ours")
+    if (dirname(place) !== "." && inspectShim(hooksFolder, place) !== "ours") {
+      keepStrange(hooksFolder, place);
       putShim(hooksFolder, place, kindOf(place));
+    }
+}
+
+/** Behind the receive shim nothing but ours is looked for: whatever else stands there was made of it. */
+function keepStrange(hooksFolder: string, place: string): void {
+  const state = inspectShim(hooksFolder, place);
+  if (state === "edited" || state === "foreign") keepEdited(join(hooksFolder, place));
 }
 
 /** Takes out whatever is ours in a folder. Returns the names of the hooks that are as they were before. */
 export function removeAllShims(hooksFolder: string): string[] {
   markCommon(hooksFolder, false);
+  removeLitter(hooksFolder);
   removeMovedAside(hooksFolder);
   const names = [...standingGates(hooksFolder, GATES)].flatMap(([native, state]) => (isOurs(state) ? [native] : []));
   removeGates(hooksFolder, GATES);
@@ -238,7 +243,10 @@ export function removeAllShims(hooksFolder: string): string[] {
 /** Takes out shims of ours that lefthook renamed to NAME.old when it put its own file in their place: it would put them
  *  back when it goes. */
 export function removeMovedAside(hooksFolder: string): void {
-  for (const name of movedAside(hooksFolder)) rmSync(join(hooksFolder, name));
+  for (const name of movedAside(hooksFolder)) {
+    if (inspectShim(hooksFolder, name) === "edited") keepEdited(join(hooksFolder, name));
+    rmSync(join(hooksFolder, name));
+  }
 }
 
 /** The names of such files. */
@@ -248,7 +256,11 @@ export const movedAside = (hooksFolder: string): string[] =>
 /** Takes the shims of gates out of a folder; a hook that was there before is put back. */
 export function removeGates(hooksFolder: string, natives: readonly string[]): void {
   const places = natives.map(gatePlace);
-  for (const place of places) if (dirname(place) !== ".") rmSync(join(hooksFolder, place), { force: true });
+  for (const place of places) {
+    if (dirname(place) === ".") continue;
+    keepStrange(hooksFolder, place);
+    rmSync(join(hooksFolder, place), { force: true });
+  }
   removeShims(
     hooksFolder,
     places.filter((place) => dirname(place) === "."),
@@ -265,6 +277,7 @@ function restore(hooksFolder: string, name: string, kept: string): void {
     return;
   }
   const temporary = join(hooksFolder, `.${name}.gatepost-${process.pid}`);
+  rmSync(temporary, { force: true }); // of a process that died and had the same id
   symlinkSync(target.subarray(UP.length), temporary);
   renameSync(temporary, file);
   rmSync(kept);

@@ -1,4 +1,11 @@
-/** The texts of the shims, and putting one in place so that it lasts. */
+/**
+ * The texts of the shims, and putting one in place so that it lasts.
+ *
+ * The second line of a shim holds a sum of its own text. By it a shim of ours, of whatever version, is told from one that
+ * somebody edited, and both from another's hook. Gates read the rest of their runtime from a second file; both hold one
+ * version, made from all of their text, so that a shim never runs with the rest of another version.
+ */
+import { createHash } from "node:crypto";
 import {
   chmodSync,
   closeSync,
@@ -33,9 +40,48 @@ const texts = new Map<ShimKind, string>();
 export function shimText(kind: ShimKind): string {
   const known = texts.get(kind);
   if (known !== undefined) return known;
-  const text = FILES[kind].map(runtime).join("\n");
+  const text = seal(FILES[kind].map(runtime).join("\n").replaceAll("@VERSION@", gateVersion));
   texts.set(kind, text);
   return text;
+}
+
+const sumOf = (text: string): string => createHash("sha256").update(text, "latin1").digest("hex").slice(0, 16);
+
+const gateVersion = (): string => sumOf([...FILES.gate, ...FILES.rest].map(runtime).join(""));
+
+const SUM = "@SUM@";
+
+/** Puts the sum into a text that has a place for it. */
+const seal = (text: string): string => text.replace(SUM, () => sumOf(text));
+
+const SEALED = /^# gatepost shim \d+(?: [a-z]+)? ([0-9a-f]{16})$/;
+
+/** Shims of the version before had no sum: by their second line and what followed it. */
+const UNSEALED: Readonly<Record<string, string>> = {
+  "# gatepost shim 1": "#\n# Tells Gatepost that something arrived in this repository: as post-receive it writes down",
+  "# gatepost shim 1 gate": "trap 'exit 1' 0 # until there is more to say\n",
+};
+
+/** Lines that people insert before the mark do not make it another's hook; what is quoted far below does. */
+const MARK_WITHIN = 50;
+
+/** Whose a hook is: ours as some version wrote it, ours but edited since, or another's. Git may have changed the line
+ *  ends of one that is committed. */
+export function whoseText(raw: string): "ours" | "edited" | "foreign" {
+  const text = raw.replaceAll("\r\n", "\n");
+  const lines = text.split("\n", MARK_WITHIN);
+  const after = (at: number): string => lines.slice(at + 1, at + 4).join("\n");
+  const at = lines.findIndex((line, index) => {
+    const next = UNSEALED[line];
+    return SEALED.test(line) || (next !== undefined && after(index).startsWith(next));
+  });
+  const mark = lines[at];
+  if (mark === undefined) return "foreign";
+  if (at !== 1) return "edited";
+  const sum = SEALED.exec(mark)?.[1];
+  if (sum === undefined) return "ours";
+  const unsealed = [lines[0], mark.replace(sum, SUM), text.split("\n").slice(2).join("\n")].join("\n");
+  return sumOf(unsealed) === sum ? "ours" : "edited";
 }
 
 /** Puts the shim of a kind into a hooks folder under that name, by renaming it into place. */

@@ -125,7 +125,7 @@ function readLog(path: string, isLast: boolean, logs: GateLogs): void {
 /** What the gate's clock said, as a time: milliseconds since the machine started, or since 1970 where a gate was traced.
  *  Never outside of the time in which the file was written. */
 function timeOf(clock: number | null, from: number, to: number): number {
-  if (clock === null) return to;
+  if (clock === null || clock === 0) return to; // 0: the kernel told no time
   const at = clock > 1e12 ? clock : Math.round(Date.now() - upFor()) + clock;
   return Math.min(Math.max(at, Math.min(from, to)), to);
 }

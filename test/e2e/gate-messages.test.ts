@@ -71,7 +71,7 @@ describe("a commit", () => {
   it("whose hook is broken says why, and the way round", () => {
     expect(says(["no-such-program"])).toMatch(/not found\n(.*)\n=> 1$/);
     expect(says(["no-such-program 2>/dev/null"])).toBe(
-      `${broken("hook 1", "a program was not found (exit 127)")}\n=> 1`,
+      `${broken("hook 1", "a program was not found (exit 127, PATH …)")}\n=> 1`,
     );
     expect(says(["/etc/passwd 2>/dev/null"])).toBe(
       `${broken("hook 1", "a program could not be run (exit 126)")}\n=> 1`,
@@ -105,7 +105,7 @@ describe("a commit", () => {
     fs.writeFileSync(file, text);
     expect(commit()).toMatchObject({ code: 0, stderr: "" });
     fs.renameSync(app.home, `${app.home}-away`);
-    expect(commit().stderr).toBe(gate(`its home is missing (${app.home})`));
+    expect(commit().stderr).toBe(gate(`its home is missing (${app.home})`).replace("doctor --fix", "init"));
     expect(run(["commit", "-q", "--allow-empty", "--no-verify", "-m", "m"]).code).toBe(0);
     fs.renameSync(`${app.home}-away`, app.home);
     expect(app.verdicts()).toEqual([
@@ -127,7 +127,7 @@ describe("a commit", () => {
     commit();
     const [merge] = app.hooks({ command: "exit 1" });
     expect(run(["merge", "-q", "--no-edit", "side"]).stderr).toMatch(
-      new RegExp(`^gatepost: before-commit hook ${merge} refused this commit\\. Skip .*=${merge} git merge …\n`),
+      new RegExp(`^gatepost: before-commit hook ${merge} refused this commit\\. Skip .*=${merge} git commit …\n`),
     );
     run(["merge", "--abort"]);
   });
@@ -174,10 +174,10 @@ describe("GATEPOST_TRACE=1", () => {
     ]);
   });
 
-  it("shows no command that could play tricks on a terminal", () => {
+  it("shows a command of several lines as one, and nothing that could play tricks on a terminal", () => {
     const ids = app.hooks({ command: "echo one >/dev/null\n: \x1b[2J" });
     expect(timeless(plain(commit({ GATEPOST_TRACE: "1" }).stderr, ids))).toBe(
-      "gatepost: before-commit hook 1\ngatepost: before-commit hook 1: exit 0, N ms\n",
+      "gatepost: before-commit hook 1: echo one >/dev/null;: [2J\ngatepost: before-commit hook 1: exit 0, N ms\n",
     );
   });
 });

@@ -33,6 +33,14 @@ const commit = (env: Record<string, string> = {}): Outcome => git(["commit", "-q
 const logged = (): string[] => fs.readFileSync(log, "utf8").split("\n").slice(0, -1);
 const left = (): string[] => fs.readdirSync(join(app.home, "aux"));
 
+/** Stages a file in a folder that is then taken away. */
+function stageWhatIsGone(): void {
+  fs.mkdirSync(join(app.path, "gone"));
+  fs.writeFileSync(join(app.path, "gone", "file"), "x");
+  git(["add", "gone"]);
+  fs.rmSync(join(app.path, "gone"), { recursive: true });
+}
+
 /** Is a process alive, and no zombie? */
 function lives(pid: string | undefined): boolean {
   try {
@@ -203,10 +211,13 @@ describe("--dir", () => {
     expect(logged()).toEqual([`1 ${app.path}/packages/web`]);
   });
 
-  it("that is not there breaks the gate", () => {
-    app.hooks({ dir: "gone", command: "true" });
-    expect(commit()).toMatchObject({ code: 1, stderr: expect.stringContaining("is broken") });
-    expect(app.verdicts()).toEqual(["before-commit broken, 1 broken 126"]);
+  it("that is not there, nor anything of it in the index, leaves the hook out; else it breaks the gate", () => {
+    app.hooks({ dir: "gone", command: "exit 3" });
+    expect(commit()).toMatchObject({ code: 0 });
+    stageWhatIsGone();
+    expect(commit().stderr).toContain("is broken, so this commit is refused: the folder gone of --dir is not there");
+    expect(app.verdicts()).toEqual(["before-commit pass, 1 skipped path", "before-commit broken, 1 broken 1"]);
+    git(["reset", "-q", "--hard"]);
   });
 });
 
@@ -277,8 +288,9 @@ describe("--parallel", () => {
   });
 
   it("none of them is run, nor said to have been, where one of them cannot be prepared", () => {
-    app.hooks(parallel('echo 1 >>"$LOG"'), parallel('echo 2 >>"$LOG"', { dir: "gone", path: ["x"] }));
-    expect(commit().stderr).toContain("git could not compare the index for --path");
+    stageWhatIsGone();
+    app.hooks(parallel('echo 1 >>"$LOG"'), parallel('echo 2 >>"$LOG"', { dir: "gone" }));
+    expect(commit().stderr).toContain("the folder gone of --dir is not there");
     expect(logged()).toEqual([]);
     expect(app.verdicts()).toEqual(["before-commit broken, 2 broken 1, 1 not run"]);
     git(["reset", "-q", "--hard"]);

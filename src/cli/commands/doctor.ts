@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import type { Examined, Finding, Level } from "../../home/doctor.ts";
 import { paint, plain, print, printJson, say } from "../output.ts";
-import { addWhere, type Where } from "../where.ts";
+import { addWhere, sayEdited, type Where } from "../where.ts";
 import { counted } from "../words.ts";
 
 type Options = Where & { fix?: boolean; json?: boolean; verbose?: boolean };
@@ -31,6 +31,7 @@ async function run(given: Options): Promise<void> {
   const findings = diagnosis.examined.flatMap((one) => one.findings);
   process.exitCode = findings.some(({ level }) => level !== "ok") ? 1 : 0;
   if (given.json) return printJson(diagnosis);
+  sayEdited(diagnosis.edited);
   const single = diagnosis.examined.filter(({ kind }) => kind === "repository").length === 1;
   const shown = single && home === undefined ? [together(diagnosis.examined)] : diagnosis.examined;
   let well = 0;

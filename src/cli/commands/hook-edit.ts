@@ -122,7 +122,7 @@ function seconds(text: string): Millis {
   const value = /^\d{1,9}\.\d{1,3}$/.test(text) ? Math.round(Number(text) * 1000) : (parseDuration(text) ?? 0);
   if (value > 0) return value as Millis;
   throw new GatepostError("GP_USAGE", `--timeout takes seconds above 0, not "${text}".`, {
-    hint: "Such as --timeout 30 or 10m. Without it, the setting timeout holds (gatepost settings timeout).",
+    hint: "Such as --timeout 30 or 10m. Without it a gate waits for ever, and after-receive has the setting timeout.",
   });
 }
 

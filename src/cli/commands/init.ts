@@ -1,7 +1,8 @@
 /** `gatepost init`: registers repositories and says what it did for each. */
 import type { Command } from "commander";
 import type { Registration } from "../../home/init.ts";
-import { print, printJson, report, say } from "../output.ts";
+import { plain, print, printJson, report, say } from "../output.ts";
+import { sayEdited } from "../where.ts";
 import { commandWord, counted } from "../words.ts";
 
 type Options = { home?: string; json?: boolean };
@@ -33,6 +34,7 @@ Hooks that are there keep running. gatepost uninstall takes everything out again
           const registration = await register(path, options.home === undefined ? null : resolve(options.home));
           done.push(registration);
           if (options.json !== true) describe(registration);
+          sayEdited(registration.edited);
         } catch (error) {
           const code = report(error); // the others are registered all the same
           failed ||= code;
@@ -44,13 +46,14 @@ Hooks that are there keep running. gatepost uninstall takes everything out again
     });
 }
 
-const toJson = ({ repository, home, how, known, bare, shared, refs, chained, noShim }: Registration) => ({
+const toJson = ({ repository, home, how, known, bare, shared, refs, chained, noShim, edited }: Registration) => ({
   repository: { id: repository.id, name: repository.name, kind: repository.kind, path: repository.path, bare },
   home: { path: home, how, shared },
   known,
   refs,
   chained,
   noShim,
+  edited,
 });
 
 const said: Record<Registration["how"], string> = {
@@ -66,11 +69,11 @@ function describe(done: Registration): void {
   const what = known ? "already registered, now in order" : "registered";
   const facts = [repository.kind, bare ? "bare" : "work tree", counted(refs, "ref")];
   if (shared) facts.push("shared: others may push");
-  print(`${repository.name}: ${what} (${facts.join(", ")}), home ${home}`);
+  print(plain(`${repository.name}: ${what} (${facts.join(", ")}), home ${home}`));
   if (said[how] !== "") print(said[how]);
   if (chained.length > 0) print(`Existing hooks keep running: ${chained.join(" ")}.`);
   if (noShim !== null)
-    print(`No shim was put in place: ${noShim}. What arrives is found by looking at the refs, a little later.`);
+    print(plain(`No shim was put in place: ${noShim}. What arrives is found by looking at the refs, a little later.`));
 }
 
 function nextStep(done: readonly Registration[]): void {
@@ -81,5 +84,5 @@ function nextStep(done: readonly Registration[]): void {
   const one = here ? "" : `-R ${commandWord(first.repository.workTree ?? first.repository.path)} `;
   const at = oneHome ? `--home ${commandWord(first.home)} --all ` : one;
   const type = oneHome || first.bare ? "after-receive" : "before-commit";
-  say(`Next: gatepost hook add ${at}--type ${type} --command '…'`);
+  say(plain(`Next: gatepost hook add ${at}--type ${type} --command '…'`));
 }

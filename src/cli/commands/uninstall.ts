@@ -2,8 +2,8 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { GatepostError } from "../../core/errors.ts";
-import { print, say } from "../output.ts";
-import { addWhere, type Where, withHome } from "../where.ts";
+import { plain, print, say } from "../output.ts";
+import { addWhere, sayEdited, type Where, withHome } from "../where.ts";
 import { counted } from "../words.ts";
 
 export function registerUninstall(program: Command): void {
@@ -15,30 +15,32 @@ export function registerUninstall(program: Command): void {
     .action(async (given: Where & { purge?: boolean }) => {
       const { forgetHome } = await import("../../home/uninstall.ts");
       if (given.home !== undefined && given.repository === undefined && forgetHome(resolve(given.home)))
-        return print(`${given.home} is gone; it was taken out of the register.`);
+        return print(plain(`${given.home} is gone; it was taken out of the register.`));
       await withHome(given, async ({ home, repository }) => {
         if (repository === null)
           throw new GatepostError("GP_USAGE", "Which repository? --home alone does not say.", {
             hint: "Add -R REPOSITORY.",
           });
         const { uninstall } = await import("../../home/uninstall.ts");
-        const { removed, keptFor, hooksDeleted, homeRemoved, stillServed } = await uninstall(
+        const { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited } = await uninstall(
           home,
           repository,
           given.purge === true,
         );
         print(
-          `${repository.name}: ${removed.length === 0 ? "no shims were there" : `taken out: ${removed.join(" ")}`}`,
+          `${plain(repository.name)}: ${removed.length === 0 ? "no shims were there" : `taken out: ${removed.join(" ")}`}`,
         );
-        if (keptFor !== null) print(`The shims in ${keptFor} stay: other registered repositories use that folder.`);
+        sayEdited(edited);
+        if (keptFor !== null)
+          print(`The shims in ${plain(keptFor)} stay: other registered repositories use that folder.`);
         if (hooksDeleted > 0) print(`Deleted with it: ${counted(hooksDeleted, "hook")} for this repository alone.`);
         if (given.purge && stillServed > 0)
           say(
-            `The home ${home.dir} is kept: it still serves ${stillServed} ${stillServed === 1 ? "repository" : "repositories"}.`,
+            `The home ${plain(home.dir)} is kept: it still serves ${stillServed} ${stillServed === 1 ? "repository" : "repositories"}.`,
           );
-        if (homeRemoved) print(`The home ${home.dir} was deleted.`);
+        if (homeRemoved) print(`The home ${plain(home.dir)} was deleted.`);
         else if (stillServed === 0)
-          say(`Its hooks and history are kept in ${home.dir}; gatepost init brings them back.`);
+          say(`Its hooks and history are kept in ${plain(home.dir)}; gatepost init brings them back.`);
       });
     });
 }

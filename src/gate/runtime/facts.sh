@@ -4,11 +4,14 @@ _gatepost_facts() {
   _gatepost_entry=
   case $GATEPOST_TYPE in
   before-receive | before-ref)
+    _gatepost_seen=
     while IFS= read -r _gatepost_text; do
+      _gatepost_seen=yes
       [ -z "$_gatepost_text" ] || _gatepost_entry="${_gatepost_entry}update $_gatepost_text$_gatepost_newline"
     done <<INPUT
 ${_gatepost_input:-$_gatepost_first}
 INPUT
+    [ -n "$_gatepost_seen" ] || return
     _gatepost_number=0
     case ${GIT_PUSH_OPTION_COUNT:-0} in *[!0-9]* | ??????*) ;; *)
       while [ "$_gatepost_number" -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do

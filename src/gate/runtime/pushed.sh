@@ -5,6 +5,8 @@
 # commit is here, a partial clone fetches nothing.
 _gatepost_walk() (
   [ -n "$_gatepost_local" ] && [ "$1" != cat-file ] || export GIT_ALLOW_PROTOCOL=none GIT_NO_LAZY_FETCH=1
+  unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS
+  export GIT_NO_REPLACE_OBJECTS=1 # refs/replace is for whoever may push
   [ -z "$_gatepost_dir" ] || _gatepost_enter "$_gatepost_dir" || exit
   exec git -c core.fsmonitor=false --no-pager "$@" </dev/null
 )
@@ -30,12 +32,28 @@ ${_gatepost_input:-$_gatepost_first}
 INPUT
 }
 
-# Notes in _gatepost_found whether a new commit below NEW touches one of the pathspecs.
+# Is $1 a commit that is here?
+_gatepost_is_here() {
+  case $1 in
+  *[!0]*) _gatepost_walk cat-file -e "$1^{commit}" 2>/dev/null ;;
+  *) return 1 ;;
+  esac
+}
+
+# Notes in _gatepost_found whether the update touches one of the pathspecs: in a commit that is new to this ref (for a
+# ref that is new, to the repository), wherever it was pushed before, or by what differs in the end, as after a rewind.
 _gatepost_search() {
-  _gatepost_tip=$2
+  _gatepost_old=$1 _gatepost_tip=$2
   shift 2
   [ -z "$_gatepost_found" ] || return 0
-  _gatepost_found=$(_gatepost_walk rev-list -1 --full-history "$_gatepost_tip" --not "$_gatepost_there" -- "$@")
+  if ! _gatepost_is_here "$_gatepost_old"; then
+    _gatepost_found=$(_gatepost_walk rev-list -1 --full-history "$_gatepost_tip" --not "$_gatepost_there" -- "$@")
+    return
+  fi
+  _gatepost_found=$(_gatepost_walk rev-list -1 --full-history "$_gatepost_tip" --not "$_gatepost_old" -- "$@") || return
+  [ -z "$_gatepost_found" ] || return 0
+  _gatepost_walk diff-tree -r --quiet --no-renames "$_gatepost_old" "$_gatepost_tip" -- "$@"
+  case $? in 0) ;; 1) _gatepost_found=yes ;; *) return 1 ;; esac
 }
 
 # Does a new commit touch one of these pathspecs, taken from the folder $1? Leaves the hook out if not.
@@ -51,11 +69,7 @@ _gatepost_touches() {
 _gatepost_differ() {
   _gatepost_old=$1 _gatepost_tip=$2
   shift 2
-  case $_gatepost_old in
-  *[!0]*) _gatepost_walk cat-file -e "$_gatepost_old^{commit}" 2>/dev/null || _gatepost_old= ;;
-  *) _gatepost_old= ;;
-  esac
-  if [ -z "$_gatepost_old" ]; then
+  if ! _gatepost_is_here "$_gatepost_old"; then
     _gatepost_old=$(_gatepost_walk rev-list --boundary "$_gatepost_tip" --not "$_gatepost_there") || return
     case $_gatepost_old in
     '') return 0 ;; # nothing is new
@@ -72,8 +86,10 @@ _gatepost_paths() {
   _gatepost_list= _gatepost_dir=$2
   shift 2
   _gatepost_file "paths-$_gatepost_id" || return
+  command -v cat >/dev/null 2>&1 || _gatepost_break 'there is no program cat' || return
   _gatepost_each_update _gatepost_differ "$@" >"$_gatepost_file" ||
     _gatepost_break 'git could not list the pushed paths' || return
   [ -s "$_gatepost_file" ] || { _gatepost_leave_out none 'no pushed path is left for --stdin paths' && return 1; }
-  [ "$_gatepost_count" -lt 2 ] || sort -zu -o "$_gatepost_file" -- "$_gatepost_file"
+  [ "$_gatepost_count" -lt 2 ] || sort -zu -o "$_gatepost_file" -- "$_gatepost_file" ||
+    _gatepost_break 'the pushed paths could not be sorted'
 }

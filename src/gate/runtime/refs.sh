@@ -1,16 +1,34 @@
 # Does $1, a function of the compiled file, accept a ref of this commit or push? Leaves the hook out if not.
 _gatepost_ref() {
+  _gatepost_seen=
   case $GATEPOST_TYPE in
-  *commit | commit-msg) [ -z "$_gatepost_branch" ] || ! "$1" "$_gatepost_branch" || return 0 ;;
+  *commit | commit-msg)
+    _gatepost_seen=yes
+    [ -z "$_gatepost_branch" ] || ! _gatepost_accepts "$1" "$_gatepost_branch" || return 0
+    ;;
   *)
     while IFS= read -r _gatepost_3; do # from its end: what is pushed may be "HEAD@{1 hour ago}"
+      _gatepost_seen=yes
       [ "$GATEPOST_TYPE" != before-push ] || _gatepost_3=${_gatepost_3% *}
-      [ -z "$_gatepost_3" ] || ! "$1" "${_gatepost_3##* }" || return 0
+      [ -z "$_gatepost_3" ] || ! _gatepost_accepts "$1" "${_gatepost_3##* }" || return 0
     done <<INPUT
 ${_gatepost_input:-$_gatepost_first}
 INPUT
     ;;
   esac
+  [ -n "$_gatepost_seen" ] || _gatepost_break 'the refs of this push could not be read' || return
   _gatepost_leave_out ref 'no ref matches --ref'
+  return 1
+}
+
+# Does $1 accept the ref $2, or the one that $2 stands for? What is written to a symbolic ref moves that one.
+_gatepost_accepts() {
+  _gatepost_line=$2
+  for _gatepost_text in 1 2 3 4 5; do # as deep as git follows them
+    ! "$1" "$_gatepost_line" || return 0
+    [ "$GATEPOST_TYPE" != before-push ] || return
+    { IFS= read -r _gatepost_line <"$GATEPOST_REPOSITORY/$_gatepost_line"; } 2>/dev/null || return
+    case $_gatepost_line in "ref: "*) _gatepost_line=${_gatepost_line#ref: } ;; *) return 1 ;; esac
+  done
   return 1
 }

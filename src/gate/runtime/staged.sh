@@ -3,6 +3,7 @@
 _gatepost_staged() {
   [ -z "$1" ] || _gatepost_enter "$1" || exit
   shift
+  unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS # --path means the same always
   exec git -c core.fsmonitor=false -c core.quotePath=false --no-pager diff --cached --no-ext-diff --no-textconv \
     --no-color --no-renames --ignore-submodules=dirty --relative "$@" </dev/null
 }
@@ -37,6 +38,7 @@ _gatepost_paths() {
   fi
   _gatepost_list=
   _gatepost_file "paths-$_gatepost_id" || return
+  command -v cat >/dev/null 2>&1 || _gatepost_break 'there is no program cat' || return
   (_gatepost_staged "$_gatepost_dir" --name-only -z --diff-filter=d -- "$@") >"$_gatepost_file" ||
     _gatepost_break 'git could not list the staged paths' || return
   [ -s "$_gatepost_file" ] || { _gatepost_leave_out none 'no staged path is left for --stdin paths' && return 1; }

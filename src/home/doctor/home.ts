@@ -10,6 +10,7 @@ import { listRepositories } from "../../store/repository.ts";
 import { exportHooks } from "../exchange.ts";
 import { compiledNames, type Wanted } from "../gates.ts";
 import { quoted } from "../import/foreign.ts";
+import { homeLitter } from "../litter.ts";
 import { displaced, homeId, type OpenHome } from "../open.ts";
 import { isRegistered } from "../register.ts";
 import { counted, FIX, type Finding, failure, few, fine, warning } from "./finding.ts";
@@ -71,6 +72,9 @@ function folderFindings(places: Layout): Finding[] {
     else if (shared && (mode & 0o055) !== 0o055)
       findings.push(failure("folders", `The home is shared, but others cannot read ${folder}.`, FIX));
   }
+  const litter = homeLitter(places);
+  if (litter.length > 0)
+    findings.push(warning("folders", `A command that was killed left files: ${few(litter)}.`, FIX));
   const spool = statSync(places.spool, { throwIfNoEntry: false })?.mode;
   if (spool === undefined || (shared && (spool & 0o1033) !== 0o1033))
     findings.push(warning("folders", `Entries cannot be left in ${places.spool}.`, FIX));

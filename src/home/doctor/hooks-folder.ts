@@ -18,6 +18,7 @@ import {
   movedAside,
   restIsWhole,
 } from "../../shim/install.ts";
+import { litterIn } from "../../shim/litter.ts";
 import type { HooksFolder } from "../../store/repository.ts";
 import { quoted } from "../import/foreign.ts";
 import { counted, FIX, type Finding, failure, few, fine, warning } from "./finding.ts";
@@ -59,6 +60,9 @@ export function examineFolder(folder: HooksFolder, expected: Expected, naming: b
   const moved = movedAside(folder.path);
   if (moved.length > 0)
     findings.push(warning("hooks folder", `Another program renamed shims of ours${at}: ${few(moved)}.`, FIX));
+  const litter = litterIn(folder.path);
+  if (litter.length > 0)
+    findings.push(warning("hooks folder", `A command that was killed left files${at}: ${few(litter)}.`, FIX));
   if (nothing.length > 0) findings.push(fine("nothing", `Git runs nothing${at} at ${nothing.join(", ")}.`));
   return findings;
 }
@@ -109,6 +113,13 @@ function examineNative(
       isExecutable(file) ? `${says}; we have no hooks there.` : `${says}, and not executable: Git ignores it.`,
     );
   }
+  const edited = state === "edited" ? native : !isGate && inspectShim(folder.path, gate) === "edited" ? gate : null;
+  if (edited !== null)
+    return tell(
+      native,
+      `${edited} was edited by hand, so what it runs is not known: ${join(folder.path, edited)}.`,
+      FIX,
+    );
   if (!isExecutable(file)) return tell(native, `${native}${at} is not executable, so Git ignores it: ${missed}.`, FIX);
   if (state === "stale") return warning(native, `${native}${at} is a shim of another version of Gatepost.`, FIX);
   if (!isGate && (hooks ?? 0) > 0 && inspectShim(folder.path, gate) !== "ours")

@@ -6,12 +6,13 @@ _gatepost_result=
 
 # What the end of a hook means: its exit STATUS, and "advisory" where its refusal does not count.
 _gatepost_judge() {
+  _gatepost_closed=$((_gatepost_closed + 1))
   _gatepost_since "$_gatepost_start"
   _gatepost_word=refused _gatepost_how="exit $1"
   case $_gatepost_timed_out:$1 in
   :0) _gatepost_word=pass ;;
   :126) _gatepost_word=broken _gatepost_how='a program could not be run (exit 126)' ;;
-  :127) _gatepost_word=broken _gatepost_how='a program was not found (exit 127)' ;;
+  :127) _gatepost_word=broken _gatepost_how="a program was not found (exit 127, PATH $PATH)" ;;
   :*) if [ "$1" -gt 128 ] && [ "$1" -le 192 ]; then
     _gatepost_word=signal _gatepost_how="killed by signal $(($1 - 128))"
   fi ;;
@@ -100,7 +101,6 @@ _gatepost_explain() {
   git:pre-rebase) _gatepost_what='this rebase' _gatepost_git=rebase ;;
   *) _gatepost_what='this' _gatepost_git= ;;
   esac
-  case $_gatepost_native in pre-merge-commit) _gatepost_git=merge ;; esac
   if [ -n "$_gatepost_after" ]; then
     _gatepost_text="$GATEPOST_TYPE hooks could not be run: $_gatepost_why."
   elif [ "$_gatepost_verdict" = refused ]; then
@@ -109,7 +109,7 @@ _gatepost_explain() {
     _gatepost_text="$GATEPOST_TYPE $_gatepost_who is broken, so $_gatepost_what is refused: $_gatepost_why."
   else
     _gatepost_text="The $GATEPOST_TYPE gate is broken, so $_gatepost_what is refused: $_gatepost_why."
-    _gatepost_text="$_gatepost_text Mend it: gatepost doctor --fix."
+    _gatepost_text="$_gatepost_text Mend it: $_gatepost_mend."
   fi
   _gatepost_text=$_gatepost_text${_gatepost_unrun:+" Not run: $_gatepost_unrun."}
   if [ -n "$_gatepost_local" ] && [ -n "$_gatepost_git" ]; then
@@ -127,6 +127,7 @@ _gatepost_explain() {
 _gatepost_conclude() {
   if [ -n "$_gatepost_signal" ]; then
     trap '' INT TERM HUP
+    _gatepost_code=130
     [ -z "$_gatepost_pid" ] || _gatepost_end_timed
     _gatepost_verdict=interrupted _gatepost_why=SIG$_gatepost_signal
   elif [ -z "$_gatepost_whole" ]; then
@@ -148,4 +149,4 @@ _gatepost_conclude() {
   fi
 }
 
-_gatepost_rest=1 # the last line: all of the above was read
+_gatepost_rest=@VERSION@ # the last line: all of the above was read

@@ -13,8 +13,9 @@ _gatepost_clock() {
     case $_gatepost_now in *[!0-9]* | '') _gatepost_now=0 ;; esac
     return
   fi
-  { IFS='. ' read -r _gatepost_now _gatepost_line _gatepost_text </proc/uptime; } 2>/dev/null || return
-  _gatepost_now=$((_gatepost_now * 1000 + 1${_gatepost_line}0 - 1000))
+  _gatepost_1= _gatepost_2=
+  { IFS='. ' read -r _gatepost_1 _gatepost_2 _gatepost_line </proc/uptime; } 2>/dev/null
+  _gatepost_now=$((${_gatepost_1:-0} * 1000 + 1${_gatepost_2:-00}0 - 1000))
 }
 
 # Sets _gatepost_took to the milliseconds since the clock showed $1.
@@ -27,6 +28,11 @@ _gatepost_since() {
 _gatepost_read() {
   _gatepost_line=
   { IFS= read -r _gatepost_line <"$1"; } 2>/dev/null
+}
+
+# The name of this run where the kernel gives none.
+_gatepost_name_run() {
+  GATEPOST_RUN=$$-$(date +%s)
 }
 
 # The hooks that are not of a commit: which type asks this gate, and what git hands over on stdin.
@@ -44,6 +50,7 @@ _gatepost_begin_other() {
   post-*) GATEPOST_TYPE=git:$_gatepost_native _gatepost_after=yes ;;
   *) GATEPOST_TYPE=git:$_gatepost_native ;;
   esac
+  if [ "$_gatepost_native:${GIT_DIR-}" = reference-transaction:. ]; then _gatepost_local=; fi # of a push
   case $_gatepost_native in
   pre-receive | pre-push | post-rewrite | reference-transaction) _gatepost_take ;;
   esac
@@ -54,6 +61,9 @@ _gatepost_begin_other() {
 _gatepost_ask_caller() {
   [ -n "$_gatepost_local" ] || return 0
   _gatepost_trace=${GATEPOST_TRACE-} _gatepost_skip=${GATEPOST_SKIP:+,$GATEPOST_SKIP,}
+  while :; do # "a, b" means "a,b"
+    case $_gatepost_skip in *' '*) _gatepost_skip=${_gatepost_skip%%' '*}${_gatepost_skip#*' '} ;; *) break ;; esac
+  done
   _gatepost_clock
 }
 
@@ -67,12 +77,24 @@ _gatepost_take() {
   _gatepost_first=$_gatepost_input
   [ "$_gatepost_count" -eq 25 ] || return 0
   _gatepost_more=+
-  _gatepost_line=$(command -p cat)
+  unset -f command cat
+  _gatepost_fault='what git handed over could not be read to its end'
+  _gatepost_line=$(command -p cat) || exit 1
   _gatepost_input=$_gatepost_input${_gatepost_line:+$_gatepost_newline$_gatepost_line}
 }
 
-# Sets _gatepost_branch to the branch that is being rebased, where HEAD names none.
+# Sets _gatepost_branch where HEAD does not name it in the usual way: HEAD may be a symbolic link (old repositories), the
+# refs may be in a table, or a branch may be in the course of being rebased.
 _gatepost_look_for_branch() {
+  case $_gatepost_line in
+  "ref: "*)
+    _gatepost_branch=$(git symbolic-ref -q HEAD)
+    return
+    ;;
+  esac
+  if [ -L "$_gatepost_gitdir/HEAD" ]; then
+    _gatepost_branch=$(git symbolic-ref -q HEAD) && return
+  fi
   for _gatepost_text in rebase-merge rebase-apply; do
     ! _gatepost_read "$_gatepost_gitdir/$_gatepost_text/head-name" || break
   done
@@ -121,9 +143,10 @@ _gatepost_find_elsewhere() {
     [ -n "$_gatepost_local" ] || [ ! -O "$_gatepost_home" ] || GATEPOST_USER=${GL_USER:-${REMOTE_USER-}}
     return
   fi
-  _gatepost_home=
+  _gatepost_home= _gatepost_mend='gatepost init'
   _gatepost_fault="its home is missing (${GATEPOST_REPOSITORY:-.git}/gatepost)"
-  if [ -e "$_gatepost_hooks/gatepost/common" ]; then # a hooks folder of many, and this repository is not registered
+  # A hooks folder of many, and this repository is not registered? One that is has something in that place.
+  if [ -e "$_gatepost_hooks/gatepost/common" ] && [ ! -e "${_gatepost_place:-.}" ]; then
     _gatepost_whole=yes _gatepost_verdict=pass _gatepost_code=0
   fi
 }
@@ -156,12 +179,13 @@ _gatepost_chain() {
     ;;
   esac
   _gatepost_judge "$_gatepost_text"
+  _gatepost_closed=0 # it is none of those that the compiled file counts
 }
 
 # Shows a command before it starts; values stand where the command has places for them.
 _gatepost_show() {
   case $* in
-  *[[:cntrl:]]*) _gatepost_say "$GATEPOST_TYPE $_gatepost_label" ;;
+  *[[:cntrl:]]*) _gatepost_say "$GATEPOST_TYPE $_gatepost_label: $(printf '%s' "$@" | tr '\n' ';' | tr -d '[:cntrl:]')" ;;
   *)
     printf 'gatepost: %s %s: ' "$GATEPOST_TYPE" "$_gatepost_label" >&2
     printf '%s' "$@" >&2
@@ -173,6 +197,7 @@ _gatepost_show() {
 # Is the hook that begins to run, or left out?
 _gatepost_is_wanted() {
   if [ -n "$_gatepost_stop" ]; then
+    _gatepost_closed=$((_gatepost_closed + 1))
     _gatepost_lines=${_gatepost_lines}unrun\ $1$_gatepost_newline
     _gatepost_unrun=$_gatepost_unrun${_gatepost_unrun:+, }$2
     return 1
@@ -189,6 +214,7 @@ _gatepost_is_wanted() {
 
 # Leaves the hook that has begun out: WHY for the record, and in words for a trace.
 _gatepost_leave_out() {
+  _gatepost_closed=$((_gatepost_closed + 1))
   _gatepost_lines=${_gatepost_lines}skipped\ $_gatepost_id\ $1$_gatepost_newline
   [ -z "$_gatepost_trace" ] || _gatepost_say "$GATEPOST_TYPE $_gatepost_label: $2"
 }
@@ -196,7 +222,7 @@ _gatepost_leave_out() {
 # Breaks the gate before a hook could run: the reason, in words. Fails, so that what follows is not done.
 _gatepost_break() {
   _gatepost_stop=yes _gatepost_verdict=broken _gatepost_why=$1 _gatepost_code=1
-  _gatepost_who=$_gatepost_label _gatepost_name=$GATEPOST_HOOK
+  _gatepost_who=$_gatepost_label _gatepost_name=$GATEPOST_HOOK _gatepost_closed=$((_gatepost_closed + 1))
   _gatepost_lines=${_gatepost_lines}ran\ $_gatepost_id\ broken\ 1\ 0$_gatepost_newline
   return 1
 }

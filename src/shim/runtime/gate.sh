@@ -1,5 +1,5 @@
 #!/bin/sh
-# gatepost shim 1 gate
+# gatepost shim 1 gate @SUM@
 trap 'exit 1' 0 # until there is more to say
 #
 # Asks the gate: runs the hooks that Gatepost compiled for this point of a commit or push, and refuses when one of them
@@ -36,16 +36,16 @@ _gatepost_newline='
 _gatepost_verdict=broken _gatepost_code=1 _gatepost_begun=0 _gatepost_why= _gatepost_lines= _gatepost_unrun=
 _gatepost_stop= _gatepost_input= _gatepost_count=0 _gatepost_more= _gatepost_base= _gatepost_pid= _gatepost_branch=
 _gatepost_signal= _gatepost_after= _gatepost_home= _gatepost_label= _gatepost_trace= _gatepost_skip= _gatepost_first= _gatepost_who=
-_gatepost_name= _gatepost_whole= _gatepost_rest= _gatepost_ended= _gatepost_local=yes _gatepost_timed_out=
-_gatepost_fault='it could not be started' _gatepost_now=0 _gatepost_line= GATEPOST_REPOSITORY=
+_gatepost_name= _gatepost_whole= _gatepost_rest= _gatepost_version=@VERSION@ _gatepost_closed=0 _gatepost_ended= _gatepost_local=yes _gatepost_timed_out=
+_gatepost_fault='it could not be started' _gatepost_mend='gatepost doctor --fix' _gatepost_now=0 _gatepost_line= GATEPOST_REPOSITORY=
 GATEPOST_AUX= GATEPOST_HOOK= GATEPOST_BATCH= GATEPOST_KIND=git GATEPOST_ATTEMPT=1
 
 # Reads the functions for what is not usual. Without all of them nothing passes.
 _gatepost_load() {
-  [ "$_gatepost_rest" != 1 ] || return 0
+  [ "$_gatepost_rest" != "$_gatepost_version" ] || return 0
   [ ! -r "$_gatepost_hooks/gatepost/gate.sh" ] || . "$_gatepost_hooks/gatepost/gate.sh"
-  [ "$_gatepost_rest" != 1 ] || return 0
-  printf 'gatepost: %s is missing or not complete. Mend it: gatepost doctor --fix. Way round: --no-verify\n' \
+  [ "$_gatepost_rest" != "$_gatepost_version" ] || return 0
+  printf 'gatepost: %s is missing, not complete or of another version. Mend it: gatepost doctor --fix. Way round: --no-verify\n' \
     "$_gatepost_hooks/gatepost/gate.sh" >&2
   trap - 0
   exit 1
@@ -65,14 +65,16 @@ _gatepost_end() {
     _gatepost_judge "$@"
     return
   fi
-  { IFS='. ' read -r _gatepost_now _gatepost_line _gatepost_text </proc/uptime; } 2>/dev/null
-  _gatepost_now=$((_gatepost_now * 1000 + 1${_gatepost_line:-00}0 - 1000))
+  _gatepost_1= _gatepost_2= _gatepost_closed=$((_gatepost_closed + 1))
+  { IFS='. ' read -r _gatepost_1 _gatepost_2 _gatepost_text </proc/uptime; } 2>/dev/null
+  _gatepost_now=$((${_gatepost_1:-0} * 1000 + 1${_gatepost_2:-00}0 - 1000))
   _gatepost_lines="${_gatepost_lines}ran $_gatepost_id pass 0 $((_gatepost_now - _gatepost_start))$_gatepost_newline"
 }
 
-# The compiled file ends here, and says how many hooks it has.
+# The compiled file ends here, and says how many hooks it has. Each of them must have begun, and have been run or left out
+# for a reason: if what was to decide that could not be done, the gate is broken.
 _gatepost_done() {
-  if [ "$_gatepost_begun" = "$1" ]; then
+  if [ "$_gatepost_begun:$_gatepost_closed" = "$1:$1" ]; then
     _gatepost_whole=yes
     [ -n "$_gatepost_stop" ] || _gatepost_verdict=pass _gatepost_code=0
   fi
@@ -81,6 +83,7 @@ _gatepost_done() {
 # The end, however it is reached. What passed in a usual place is written down by this shell alone.
 _gatepost_leave() {
   trap - 0
+  trap 'exit 1' INT TERM HUP # one that comes while this is going on refuses
   case $_gatepost_verdict$_gatepost_base$_gatepost_trace$_gatepost_native:$GATEPOST_REPOSITORY${GIT_AUTHOR_NAME-}${GIT_AUTHOR_EMAIL-}${GIT_AUTHOR_DATE-} in
   *"$_gatepost_newline"*) ;;
   passpre-commit:* | passcommit-msg:*)
@@ -100,7 +103,7 @@ author_date $GIT_AUTHOR_DATE}
 ${_gatepost_lines}end 0"
     if [ "${#_gatepost_text}" -lt 3000 ] && [ ! -e "$_gatepost_home/shared" ]; then
       umask 077
-      { printf '\n%s\n' "$_gatepost_text" >>"$_gatepost_home/spool/gates"; } 2>/dev/null && exit 0
+      { printf '\n%s\n' "$_gatepost_text" >>"${_gatepost_home:-/dev/null}/spool/gates"; } 2>/dev/null && exit 0
     fi
     ;;
   esac
@@ -120,14 +123,18 @@ gatepost/after/*) _gatepost_hooks=. ;;
 *) _gatepost_hooks=. ;;
 esac
 case $_gatepost_hooks in /*) ;; *) _gatepost_hooks=./$_gatepost_hooks ;; esac
-trap _gatepost_leave 0
-trap '_gatepost_signal=INT; exit' INT
-trap '_gatepost_signal=TERM; exit' TERM
-trap '_gatepost_signal=HUP; exit' HUP
+_gatepost_arm() {
+  trap _gatepost_leave 0
+  trap '_gatepost_signal=INT; exit 1' INT
+  trap '_gatepost_signal=TERM; exit 1' TERM
+  trap '_gatepost_signal=HUP; exit 1' HUP
+}
+_gatepost_arm
 
-{ IFS='. ' read -r _gatepost_now _gatepost_line _gatepost_text </proc/uptime; } 2>/dev/null
-_gatepost_now=$((_gatepost_now * 1000 + 1${_gatepost_line:-00}0 - 1000))
-{ IFS= read -r GATEPOST_RUN </proc/sys/kernel/random/uuid; } 2>/dev/null || GATEPOST_RUN=$$-$_gatepost_now
+_gatepost_1= _gatepost_2=
+{ IFS='. ' read -r _gatepost_1 _gatepost_2 _gatepost_text </proc/uptime; } 2>/dev/null
+_gatepost_now=$((${_gatepost_1:-0} * 1000 + 1${_gatepost_2:-00}0 - 1000))
+{ IFS= read -r GATEPOST_RUN </proc/sys/kernel/random/uuid; } 2>/dev/null || { _gatepost_load && _gatepost_name_run; }
 case $_gatepost_native in
 pre-commit | pre-merge-commit) GATEPOST_TYPE=before-commit ;;
 commit-msg) GATEPOST_TYPE=commit-msg ;;
@@ -147,19 +154,24 @@ else
   _gatepost_load && _gatepost_find_elsewhere
 fi
 if [ -x "$_gatepost_hooks/gatepost/chained/$_gatepost_native" ]; then _gatepost_load && _gatepost_chain "$@"; fi
-[ -n "$_gatepost_home" ] || exit 0
+[ -n "$_gatepost_home" ] || exit
 
 if [ -n "$_gatepost_local" ]; then
   _gatepost_text=${XDG_CONFIG_HOME:-${HOME-}/.config}/gatepost/env.sh
   if [ -r "$_gatepost_text" ]; then
     _gatepost_fault="$_gatepost_text ended the shell"
+    _gatepost_mend='that file'
     . "$_gatepost_text"
     unalias -a
+    _gatepost_arm # it may have set traps
+    _gatepost_mend='gatepost doctor --fix'
   fi
   [ ! -d node_modules/.bin ] || PATH=$PWD/node_modules/.bin:$PATH
   GATEPOST_USER=${GIT_AUTHOR_NAME-}
+  _gatepost_line=
   { IFS= read -r _gatepost_line <"$_gatepost_gitdir/HEAD"; } 2>/dev/null
   case $_gatepost_line in
+  "ref: refs/heads/.invalid") _gatepost_load && _gatepost_look_for_branch ;;
   "ref: "*) _gatepost_branch=${_gatepost_line#ref: } ;;
   *) _gatepost_load && _gatepost_look_for_branch ;;
   esac

@@ -1,5 +1,5 @@
 #!/bin/sh
-# gatepost shim 1
+# gatepost shim 1 @SUM@
 #
 # Tells Gatepost that something arrived in this repository: as post-receive it writes down which refs a push moved,
 # as post-commit, post-merge, post-rewrite or post-checkout only that work was done here, and by whom; of a checkout of

@@ -1,0 +1,54 @@
+/**
+ * What a process that was killed left in a hooks folder: shims that it had not yet renamed into place, NAME.gatepost-PID.
+ * Those of a process that is still alive are not touched.
+ */
+import { readdirSync, rmdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { isSystemError } from "../core/errors.ts";
+import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
+import { isRunning, processStatus } from "../process/identity.ts";
+
+const NAMES = new Set(["post-receive", "gate.sh", ...IN_PLACE.flatMap(nativeHooks)]);
+
+/** Whether no process has this id, so that what is named after it belongs to nobody. */
+export function isGone(pid: number): boolean {
+  const status = processStatus(pid);
+  return status === null || !isRunning(status);
+}
+
+/** Such files, as paths below the folder. */
+export const litterIn = (hooksFolder: string): string[] =>
+  ["", "gatepost", join("gatepost", "after")].flatMap((below) =>
+    namesIn(join(hooksFolder, below)).flatMap((name) => {
+      const [, of = "", pid] = /^\.?(.+)\.gatepost-(\d{1,9})$/.exec(name) ?? [];
+      return NAMES.has(of) && isGone(Number(pid)) ? [join(below, name)] : [];
+    }),
+  );
+
+/** Removes them, as far as the folder can be written, and our own folder where nothing else is left in it. */
+export function removeLitter(hooksFolder: string): void {
+  const litter = litterIn(hooksFolder);
+  try {
+    for (const path of litter) rmSync(join(hooksFolder, path), { force: true });
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
+  if (litter.length > 0) tidy(hooksFolder);
+}
+
+/** Removes our folders in a hooks folder where they are empty. */
+export function tidy(hooksFolder: string): void {
+  for (const folder of ["gatepost/chained", "gatepost/after", "gatepost"]) {
+    try {
+      rmdirSync(join(hooksFolder, folder));
+    } catch {}
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
