@@ -62,7 +62,12 @@ function restOf(parts: ReadonlySet<Part>): string[] {
   if (parts.size === 0) return [];
   if (parts.has("facts") || parts.has("together") || parts.has("distrust")) return ["_gatepost_load"];
   const later = (name: string): string => `${name}() { _gatepost_load; ${name} "$@"; }`;
-  return ['if [ "$_gatepost_rest" != "$_gatepost_version" ]; then', later("_gatepost_leave_out"), later("_gatepost_break"), "fi"];
+  return [
+    'if [ "$_gatepost_rest" != "$_gatepost_version" ]; then',
+    later("_gatepost_leave_out"),
+    later("_gatepost_break"),
+    "fi",
+  ];
 }
 
 type Prepared = {

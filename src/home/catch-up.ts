@@ -17,7 +17,12 @@ import { contextOf } from "./serve.ts";
 /** Looks at the home's repositories if one of them has no after-receive hook yet. Starts no hook. */
 export async function catchUp(home: OpenHome): Promise<void> {
   const heard = listHooks(home.db).filter(({ type }) => type === "after-receive");
-  if (listRepositories(home.db).every((row) => heard.some(({ scope }) => covers(scope, row)))) return;
+  if (!listRepositories(home.db).every((row) => heard.some(({ scope }) => covers(scope, row)))) await lookNow(home);
+}
+
+/** Looks at the home's repositories: what moved until now becomes receipts. Starts no hook, and does nothing where this
+ *  user may not or a backoffice is at work. */
+export async function lookNow(home: OpenHome): Promise<void> {
   if (!isOwner(home.dir) || displaced(home) !== null) return;
   const ctx = contextOf(home, { functions: new Map(), bell: new Bell(), log: () => {}, progress: () => {} });
   const keeper = keepLease(ctx);

@@ -58,13 +58,13 @@ export async function doctor(options: DoctorOptions): Promise<Diagnosis> {
   const { home } = located;
   if (!options.fix) return withCalls({ home, examined: before, mended: [], trouble: [], edited: [] }, options);
   requireOwner(home);
-  const trouble = before.some(isIll) ? await mend(located, before) : [];
+  const { trouble, edited } = before.some(isIll) ? await mend(located, before) : { trouble: [], edited: [] };
   const examined = await examine(located);
   const still = new Set(examined.flatMap(({ name, findings }) => findings.map(({ says }) => `${name} ${says}`)));
   const mended = before.flatMap(({ name, findings }) =>
     findings.flatMap(({ level, says }) => (level === "ok" || still.has(`${name} ${says}`) ? [] : [{ name, says }])),
   );
-  return withCalls({ home, examined, mended, trouble, edited: takeEdited() }, options);
+  return withCalls({ home, examined, mended, trouble, edited }, options);
 }
 
 const isIll = ({ findings }: Examined): boolean => findings.some(({ level }) => level !== "ok");
@@ -112,14 +112,19 @@ async function examine({ home: dir, repository }: Located): Promise<Examined[]> 
 const rowsOf = (home: OpenHome, repository: string | null): RepositoryRow[] =>
   repository === null ? listRepositories(home.db) : [requireRepository(home, repository)];
 
-/** Returns why something could not be mended. */
-async function mend({ home: dir, repository }: Located, found: readonly Examined[]): Promise<string[]> {
+type Mended = Pick<Diagnosis, "trouble" | "edited">;
+
+async function mend({ home: dir, repository }: Located, found: readonly Examined[]): Promise<Mended> {
   const { home } = openToLook(dir);
-  if (home === null) return [];
   const trouble: string[] = [];
+  const edited: string[] = [];
+  if (home === null) return { trouble, edited };
   try {
     if (displaced(home) !== null || !isRegistered({ id: homeId(home), path: dir }))
-      return [`The home ${dir} is not one that this user has registered here. Nothing was mended.`];
+      return {
+        trouble: [`The home ${dir} is not one that this user has registered here. Nothing was mended.`],
+        edited,
+      };
     refreshProgram(home);
     writeHooksFile(home);
     const ill = new Set(found.filter((one) => one.kind === "home" || isIll(one)).map(({ path }) => path));
@@ -129,7 +134,7 @@ async function mend({ home: dir, repository }: Located, found: readonly Examined
       if (!(everything && !registered) && !ill.has(row.path)) continue;
       if (!existsSync(row.path) || !isServed(home, row)) continue;
       try {
-        await register(row.path, dir);
+        edited.push(...(await register(row.path, dir)).edited);
         registered = true;
         for (const { path } of hooksFolders(row)) if (closedBecause(path) === null) removeMovedAside(path);
       } catch (error) {
@@ -141,7 +146,7 @@ async function mend({ home: dir, repository }: Located, found: readonly Examined
   } finally {
     closeHome(home);
   }
-  return trouble;
+  return { trouble, edited: [...edited, ...takeEdited()] };
 }
 
 /** Whether it is this home's to mend: not one that another home has taken over, or that another user owns. */

@@ -28,6 +28,7 @@ import { readLedger, updatesOfReceipt, valuesAt } from "../store/ref.ts";
 import { listRepositories, type RepositoryRow } from "../store/repository.ts";
 import { openGit } from "../vcs/git.ts";
 import type { Commit, Person, ReflogEntry, Repository } from "../vcs/repository.ts";
+import { lookNow } from "./catch-up.ts";
 import { homeSettings, type OpenHome } from "./open.ts";
 import { takeInGates } from "./runs.ts";
 import { type Arrival, LISTED } from "./what.ts";
@@ -77,6 +78,7 @@ export type UngatedFilter = { repository: RepositoryRow | null; since: Instant |
 /** Lists what went round the gates, of one repository or of all of the home. Gate records that wait are stored before. */
 export async function listUngated(home: OpenHome, { repository, since, limit }: UngatedFilter): Promise<Ungated> {
   takeInGates(home);
+  await lookNow(home); // nothing starts a pass where gates are all there is
   const found: Ungated = { lines: [], total: 0, notJudged: 0, moved: 0, unreadable: [] };
   const rows = repository === null ? listRepositories(home.db).filter(({ kind }) => kind === "git") : [repository];
   for (const row of rows) {

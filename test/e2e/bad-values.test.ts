@@ -66,7 +66,7 @@ wrongCalls(world, "wrong values", app, [
   [
     "hook edit one --timeout 0",
     2,
-    'gatepost: --timeout takes seconds above 0, not "0".\nSuch as --timeout 30 or 10m. Without it, the setting timeout holds (gatepost settings timeout).\n',
+    'gatepost: --timeout takes seconds above 0, not "0".\nSuch as --timeout 30 or 10m. Without it a gate waits for ever, and after-receive has the setting timeout.\n',
   ],
   [
     "hook edit one --retries -1",
@@ -83,7 +83,7 @@ wrongCalls(world, "wrong values", app, [
   [
     "hook edit one --unset command",
     2,
-    'gatepost: --unset does not take "command".\nIt takes: name timeout retries in-order ref path stdin each trees advisory dir parallel\n',
+    'gatepost: --unset does not take "command".\nIt takes: name sequence timeout retries in-order ref path stdin each trees advisory dir parallel\n',
   ],
   [
     "hook edit one --each receipt --type before-commit",

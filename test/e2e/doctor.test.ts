@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { doctor } from "../../src/home/doctor.ts";
 import { register } from "../../src/home/init.ts";
 import { makeWorld } from "../helpers/cli.ts";
+import { rewriteSealed } from "../helpers/sealed.ts";
 import { enter } from "../helpers/served.ts";
 import { add, contents, type Hooking, logIn, put, registered } from "../helpers/standing.ts";
 
@@ -60,7 +61,17 @@ const fixable: Broken[] = [
   [
     "a shim of another version",
     ["warn pre-commit is a shim of another version of Gatepost."],
-    ({ hooks }) => fs.appendFileSync(join(hooks, "pre-commit"), "# older\n"),
+    ({ hooks }) => rewriteSealed(join(hooks, "pre-commit"), (text) => `${text}# older\n`),
+  ],
+  [
+    "a shim that somebody edited",
+    ["fail pre-commit was edited by hand, so what it runs is not known: WHERE/.git/hooks/pre-commit."],
+    ({ hooks }) => fs.appendFileSync(join(hooks, "pre-commit"), "echo mine\n"),
+  ],
+  [
+    "a receive shim that somebody edited",
+    ["warn post-commit was edited by hand, so what it runs is not known: WHERE/.git/hooks/post-commit."],
+    ({ hooks }) => fs.appendFileSync(join(hooks, "post-commit"), "echo mine\n"),
   ],
   [
     "another program's file over a shim",
@@ -240,6 +251,32 @@ describe("doctor", () => {
     fs.writeFileSync(join(at.home, "automatic.failed"), "red \x1b[31m\n");
     const { stdout } = world.gatepost(["doctor"], { cwd: at.tree });
     expect(stdout).toContain("failed: red \\x1b[31m Mend: gatepost backoffice\n");
+  });
+
+  it("and init and uninstall show no raw byte of the folder's name, wherever it is shown", async () => {
+    const home = world.at("home \x1b]0;h\x07 \x9b31m");
+    const tree = world.workTree("tree \x1b]0;t\x07 \x9b31m");
+    const raw = /[\x00-\x09\x0b-\x1f\x7f-\x9f]/;
+    const husky = join(tree, ".husky", "_");
+    fs.mkdirSync(husky, { recursive: true });
+    world.git(["config", "core.hooksPath", husky], { cwd: tree });
+    const calls = [
+      ["init", "--home", home],
+      ["hook", "add", "--type", "before-commit", "--command", "true"],
+      ["doctor", "--verbose"],
+      ["init", world.at("nowhere \x1b[31m")],
+      ["uninstall", "--purge"],
+    ];
+    for (const args of calls) {
+      const { stdout, stderr } = world.gatepost(args, { cwd: tree });
+      expect(stdout + stderr).toContain("\\x1b");
+      expect(stdout + stderr).not.toMatch(raw);
+    }
+    world.git(["config", "--unset", "core.hooksPath"], { cwd: tree });
+    for (const args of [["init"], ["uninstall"]]) {
+      const { stdout, stderr, code } = world.gatepost(args, { cwd: tree });
+      expect([code, raw.test(stdout + stderr)]).toEqual([0, false]);
+    }
   });
 
   it("finds a core.hooksPath of one work tree, and serves it too", async () => {

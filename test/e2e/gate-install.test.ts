@@ -210,6 +210,28 @@ describe("a hook that was there", () => {
   });
 });
 
+describe("the setting path", () => {
+  it("is that of the gates of pushes as soon as it is set, and as soon as it is unset", async () => {
+    const remote = world.bare("path.git");
+    const at = await registered(remote);
+    const tree = world.clone(remote, "path");
+    add(at, `echo "$PATH" >>'${log}'`, "before-receive");
+    const pushing = () => {
+      world.commit(tree);
+      world.git(["push", "-q", "origin", "HEAD"], { cwd: tree });
+      return noted();
+    };
+    const [first = ""] = pushing();
+    const set = (...args: string[]) => expect(world.gatepost(["settings", ...args], { cwd: remote }).code).toBe(0);
+    set("path", "/opt/own/bin:/usr/bin:/bin");
+    expect(first).not.toContain("/opt/own/bin");
+    expect(pushing()).toEqual([expect.stringContaining("/opt/own/bin:/usr/bin:/bin")]);
+    set("path", "--unset");
+    expect(pushing()).toEqual([first]);
+    expect(fs.existsSync(join(at.home, "gates", "stale"))).toBe(false);
+  });
+});
+
 describe("a hooks folder that cannot be written", () => {
   it("is named, and keeps no other repository from its gates", async () => {
     const home = world.at("blocked", "home");

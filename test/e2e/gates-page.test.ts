@@ -168,7 +168,7 @@ describe("the environment of server gates", () => {
 
   it("loses what the source takes out, no more and no less than the page names", () => {
     const file = new URL("../../src/gate/runtime/distrust.sh", import.meta.url);
-    const [, unset = ""] = /^ {2}unset ([A-Z][\s\S]*?[A-Z])\n {2}PATH=/m.exec(fs.readFileSync(file, "utf8")) ?? [];
+    const [, unset = ""] = /^ {2}unset ([A-Z][\s\S]*?[A-Z])\n {2}export /m.exec(fs.readFileSync(file, "utf8")) ?? [];
     expect(named).toEqual(unset.split(/[\s\\]+/));
   });
 });

@@ -47,7 +47,7 @@ const settled = (line: string): string =>
     .replace(/\b[0-9a-f]{40}\b/g, "HASH")
     .replace(/\b(?:[0-9a-f]{10}|[0-9a-f]{7})\b/g, "SHORT")
     .replace(/\bnow\b|\b\d+ (s|m|h|d) ago\b/g, "WHEN")
-    .replace(/\b\d+(\.\d+)? (ms|s)\b/g, "TOOK")
+    .replace(/(?:< )?\b\d+(\.\d+)? (ms|s)\b/g, "TOOK")
     .replace(/ {2,}/g, " ");
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");

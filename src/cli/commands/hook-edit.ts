@@ -143,6 +143,7 @@ function requireWord<W extends string>(word: string, option: string, words: read
 function unset(words: readonly string[]): Partial<HookSpec> {
   const fields = {
     name: "name",
+    sequence: "sequence",
     timeout: "timeout",
     retries: "retries",
     "in-order": "inOrder",
@@ -155,7 +156,7 @@ function unset(words: readonly string[]): Partial<HookSpec> {
     dir: "dir",
     parallel: "parallel",
   } as const;
-  const defaults: Partial<HookSpec> = { ...NO_OPTIONS, name: null };
+  const defaults: Partial<HookSpec> = { ...NO_OPTIONS, name: null, sequence: DEFAULT_SEQUENCE };
   return Object.fromEntries(
     words.map((word) => {
       const field = fields[requireWord(word, "--unset", Object.keys(fields) as (keyof typeof fields)[])];

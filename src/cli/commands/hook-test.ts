@@ -30,7 +30,9 @@ export function registerHookTest(hook: Command): void {
     .addHelpText(
       "after",
       `
-A gate hook is tried in a scratch repository in a temporary folder; work tree, index and refs stay as they are.
+A gate hook is tried with a git directory of its own in a temporary folder, so that index and refs stay as they are. A
+before-commit hook sees your work tree, and what it writes there stays, as in a commit. With --history the work tree is a
+temporary one as well.
 
 Examples:
   gatepost hook test ci --dry-run

@@ -8,7 +8,7 @@
 import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GatepostError } from "../../core/errors.ts";
-import type { Hook, HookSpec } from "../../core/hook.ts";
+import { covers, type Hook, type HookSpec } from "../../core/hook.ts";
 import { listHooks } from "../../store/hook.ts";
 import type { RepositoryRow } from "../../store/repository.ts";
 import { identifyGit } from "../../vcs/git.ts";
@@ -46,7 +46,13 @@ async function plan(home: OpenHome, row: RepositoryRow, source: Source, path: st
   const left = [...read.left];
   const specs: HookSpec[] = [];
   const refused = new Set<string>();
+  const there = listHooks(home.db).filter(({ scope }) => covers(scope, row));
   for (const hook of read.hooks) {
+    const twin = there.find((one) => (one.wasType ?? one.type) === hook.type && isSame(one, hook));
+    if (twin !== undefined) {
+      left.push({ what: `${hook.name ?? "a hook"} (${hook.type})`, why: `hook ${twin.id} does the same already` });
+      continue;
+    }
     const name = hook.name === null ? null : freeName(hook.name, names);
     const spec: HookSpec = { ...hook, name, scope: { scope: "repository", repository: row.id } };
     try {
@@ -64,6 +70,9 @@ async function plan(home: OpenHome, row: RepositoryRow, source: Source, path: st
   const taken = read.taken.filter(({ name }) => source !== "hooks-dir" || !refused.has(name));
   return { place, plan: { specs, left, next: specs.length === 0 ? [] : read.next, taken } };
 }
+
+const isSame = (a: Omit<HookSpec, "scope">, b: Omit<HookSpec, "scope">): boolean =>
+  a.command === b.command && a.dir === b.dir && JSON.stringify(a.paths) === JSON.stringify(b.paths);
 
 function freeName(name: string, taken: ReadonlySet<string>): string {
   let free = name;

@@ -22,7 +22,8 @@ export async function hooksFoldersOf(identity: Identity): Promise<GitHooksFolder
       paths.add((await identifyGit(root)).hooksDir);
     }
   const use = (folder: string): GitHooksFolder["use"] => {
-    if (folder === own || folder.startsWith(`${identity.gitDir}/`)) return "own";
+    const real = fs.existsSync(folder) ? fs.realpathSync(folder) : folder; // "hooks" may be a link to one of many
+    if (real === own || real.startsWith(`${identity.gitDir}/`)) return "own";
     const roots = [identity.workTree, ...linkedRoots(identity.gitDir)];
     return roots.some((root) => root !== null && folder.startsWith(`${root}/`)) ? "tree" : "everyone";
   };
