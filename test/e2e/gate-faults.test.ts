@@ -174,7 +174,7 @@ describe("a gate whose home is not there", () => {
   const broken = (why: string) => [
     1,
     [
-      `gatepost: The before-commit gate is broken, so this commit is refused: ${why}. Mend it: gatepost doctor --fix. Way round: git commit --no-verify`,
+      `gatepost: The before-commit gate is broken, so this commit is refused: ${why}. Mend it: gatepost init. Way round: git commit --no-verify`,
     ],
   ];
   const outcome = () => {

@@ -3,13 +3,15 @@
 _gatepost_room() {
   [ -z "$_gatepost_base" ] || return 0
   for _gatepost_text in "$_gatepost_home/aux" "${TMPDIR:-/tmp}" /tmp /dev/shm; do
+    _gatepost_base=$_gatepost_text/gatepost-$GATEPOST_RUN # first: a signal finds what is to be removed
     (
       umask 077
       set -C
-      printf '%4096s' >"$_gatepost_text/gatepost-$GATEPOST_RUN.room" && : >|"$_gatepost_text/gatepost-$GATEPOST_RUN.room"
-    ) 2>/dev/null && _gatepost_base=$_gatepost_text/gatepost-$GATEPOST_RUN && return 0
-    rm -f -- "$_gatepost_text/gatepost-$GATEPOST_RUN.room" 2>/dev/null # another user may not even look there
+      printf '%4096s' >"$_gatepost_base.room" && : >|"$_gatepost_base.room"
+    ) 2>/dev/null && return 0
+    rm -f -- "$_gatepost_base.room" 2>/dev/null # another user may not even look there
   done
+  _gatepost_base=
   _gatepost_break 'no temporary file can be written: not in the home, TMPDIR, /tmp or /dev/shm'
 }
 
