@@ -304,7 +304,7 @@ function calls({ top }: Twin): Call[] {
  *  what a pusher could bring along. */
 const handedOver = (type: string, variables: string[]): string[] =>
   variables
-    .filter((line) => !/^(GATEPOST_\w+|PWD|_|SHLVL)=|^$/.test(line))
+    .filter((line) => !/^(GATEPOST_\w+|GIT_NO_REPLACE_OBJECTS|PWD|_|SHLVL)=|^$/.test(line))
     .filter(
       (line) => !Object.hasOwn(SERVER, type) || !/^(GIT_(CONFIG_GLOBAL|CONFIG_NOSYSTEM|EXEC_PATH)|PATH)=/.test(line),
     )

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { GatepostError } from "../../src/core/errors.ts";
-import { makeWorld, type Outcome, type World } from "../helpers/cli.ts";
+import { makeWorld, type Outcome, until, type World } from "../helpers/cli.ts";
 import { type Gated, type Given, gated } from "../helpers/gates.ts";
 
 let world: World;
@@ -72,7 +72,7 @@ describe("--timeout", () => {
     expect(app.verdicts()).toEqual(["before-commit broken, 1 timeout 124, 2 not run"]);
   });
 
-  it("ends its children too, one that does not hear TERM among them", () => {
+  it("ends its children too, one that does not hear TERM among them", async () => {
     app.hooks({
       timeout: 0.3,
       command: `(trap '' TERM; echo "$(exec sh -c 'echo $PPID')" >>"$LOG"; while :; do sleep 60; done) & wait`,
@@ -80,7 +80,7 @@ describe("--timeout", () => {
     expect(commit()).toMatchObject({ code: 1 });
     const [child] = logged();
     expect(child).toMatch(/^\d+$/);
-    expect(lives(child)).toBe(false);
+    await until("the child is gone", () => !lives(child));
     expect(app.verdicts()).toEqual(["before-commit broken, 1 timeout 124"]);
   });
 

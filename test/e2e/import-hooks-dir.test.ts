@@ -122,8 +122,18 @@ describe("hook import", () => {
 
   it("gives names that are taken a number", () => {
     const app = importing(world, "names");
-    app.write(".husky/pre-commit", "true\n");
-    expect([app.run("husky").code, app.run("husky").code]).toEqual([0, 0]);
+    for (const text of ["true", "false"]) {
+      app.write(".husky/pre-commit", `${text}\n`);
+      expect(app.run("husky").code).toBe(0);
+    }
+    app.write(".husky/pre-commit", "exit 3\n");
     expect(app.plan("husky").hooks).toMatchObject([{ name: "husky-pre-commit-3" }]);
+  });
+
+  it("does not add once more what is there", () => {
+    const app = importing(world, "twice");
+    app.write(".husky/pre-commit", "true\n");
+    expect(app.run("husky").code).toBe(0);
+    expect(app.plan("husky")).toMatchObject({ hooks: [], left: [{ why: "hook 1 does the same already" }] });
   });
 });

@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { makeWorld, type World } from "../helpers/cli.ts";
+import { makeWorld, until, type World } from "../helpers/cli.ts";
 import { enter, leave, type Watched, watch } from "../helpers/served.ts";
 
 let world: World;
@@ -268,8 +268,18 @@ describe("nobody is accused", () => {
 });
 
 describe("refs that moved since the last pass", () => {
-  it("are counted instead of guessed at", async () => {
+  it("are looked at first", async () => {
     const repo = await guarded();
+    repo.sh("git commit -qn --allow-empty -m bare");
+    await until("it is listed", () => {
+      const { stdout } = world.gatepost(["runs", "--ungated"], { cwd: repo.path });
+      return stdout.includes(" bare ");
+    });
+  });
+
+  it("are counted instead of guessed at where they are too young to be told", async () => {
+    const repo = await guarded();
+    repo.watched.set("reconcile-age", "1h");
     repo.sh("git commit -qn --allow-empty -m bare; git branch more");
     const { stdout, stderr, code } = world.gatepost(["runs", "--ungated"], { cwd: repo.path });
     expect({ stdout, code }).toEqual({ stdout: "", code: 0 });

@@ -202,10 +202,10 @@ describe.each(STAND_SHELLS)("where /bin/sh is %s", (shell) => {
     fs.rmSync(rest);
     expect(stand.ask("before-commit").code).toBe(0);
     const { code, stderr } = stand.ask("before-commit", { env: { GATEPOST_SKIP: "1" } });
-    expect([code, stderr.includes(`${rest.slice(stand.tree.length + 1)} is missing, not complete or of another version`)]).toEqual([
-      1,
-      true,
-    ]);
+    expect([
+      code,
+      stderr.includes(`${rest.slice(stand.tree.length + 1)} is missing, not complete or of another version`),
+    ]).toEqual([1, true]);
     fs.writeFileSync(rest, text, "latin1");
   });
 
