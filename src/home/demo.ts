@@ -30,6 +30,7 @@ export async function demonstrate(print: (line: string) => void): Promise<void> 
   const { home: dir, refs } = await register(server, null);
   print(`A bare repository, registered: ${server} (${refs} refs)`);
   const home = openHome(dir);
+  let ran = "1";
   try {
     changeSetting(home, "automatic-backoffice", "off"); // so that one pass, below, shows it all at once
     const hooks = addHooks(home, folder);
@@ -49,6 +50,13 @@ export async function demonstrate(print: (line: string) => void): Promise<void> 
       print(`  pushed "${message}"`);
     }
 
+    print("\nA fourth, which the gate refuses before anything of it is public; the person who pushes sees:");
+    writeFileSync(join(clone, "id.key"), "secret\n");
+    await git("-C", clone, "add", "id.key");
+    await git("-C", clone, "commit", "-q", "-m", "Add a key by mistake");
+    const refused = await callGit(folder, ["-C", clone, "push", "-q", "origin", "HEAD:main"]);
+    for (const line of refused.stderr.split("\n")) if (line.startsWith("remote:")) print(`  ${line.trimEnd()}`);
+
     const began = performance.now();
     await passOnce(
       {
@@ -65,7 +73,9 @@ export async function demonstrate(print: (line: string) => void): Promise<void> 
     print(
       `\nThe backoffice made one batch of them and ran the hooks, in ${formatDuration(performance.now() - began)}:`,
     );
-    for (const { name, hook, what, took, run } of listRuns(home, ALL).reverse()) {
+    for (const { name, hook, what, took, run, gate } of listRuns(home, ALL).reverse()) {
+      if (gate !== null) continue;
+      ran = name;
       print(`\n  run ${name}: ${hook}, ${what}: ${run.state} in ${formatDuration(took ?? 0)}; it received`);
       for (const line of readFileSync(join(folder, `${hook}.txt`), "utf8")
         .trimEnd()
@@ -79,7 +89,7 @@ export async function demonstrate(print: (line: string) => void): Promise<void> 
 Everything is still there, until you say: rm -r ${folder}
 Where to look next:
   ${called} runs -R ${server}
-  ${called} runs show 1 -R ${server}
+  ${called} runs show ${ran} -R ${server}
   ${called} hook list -R ${server}
   ${started} /path/to/a/repository.git        serve one of your own`);
 }
@@ -93,10 +103,23 @@ function addHooks(home: Parameters<typeof addHook>[0], folder: string): Hook[] {
   return [
     addHook(home, { ...base, name: "artifacts", sequence: 10, command: into("artifacts") }),
     addHook(home, { ...base, name: "updates", sequence: 20, command: into("updates"), stdin: "updates" }),
+    addHook(home, {
+      ...base,
+      type: "before-receive",
+      name: "no-keys",
+      sequence: 10,
+      paths: ["*.key"],
+      command: 'echo "keys do not belong in here"; exit 1',
+    }),
   ];
 }
 
 async function gitIn(folder: string, args: readonly string[]): Promise<void> {
+  const { code, stderr } = await callGit(folder, args);
+  if (code !== 0) throw new GatepostError("GP_PROGRAM", `git ${args[0]} failed: ${stderr.trim()}`);
+}
+
+function callGit(folder: string, args: readonly string[]) {
   const env = {
     PATH: process.env["PATH"] ?? "/usr/bin:/bin",
     HOME: folder,
@@ -106,6 +129,5 @@ async function gitIn(folder: string, args: readonly string[]): Promise<void> {
     GIT_COMMITTER_NAME: "Ada",
     GIT_COMMITTER_EMAIL: "ada@example.org",
   };
-  const { code, stderr } = await capture("git", args, { cwd: folder, env });
-  if (code !== 0) throw new GatepostError("GP_PROGRAM", `git ${args[0]} failed: ${stderr.trim()}`);
+  return capture("git", args, { cwd: folder, env });
 }
