@@ -3,7 +3,7 @@
  * anew for each attempt and removed when the run ends. Run and attempt stand on its first line, so that a repeat can be
  * told from the first even by `head -1`.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Hook } from "../core/hook.ts";
 import type { ProcessIdentity } from "../process/identity.ts";
@@ -48,10 +48,13 @@ const dated = ({ id, at }: Material["leftOut"][number]) => ({ rcvid: id, at: new
 
 /**
  * Beside it stands who runs the hook, from before it gets its first byte: so that the next holder can end what is left
- * of it, whatever its environment says. Not synced; what a power cut takes away ran on the machine that was cut off.
+ * of it, whatever its environment says. It appears whole, for whoever sees it may end us at once. Not synced; what a
+ * power cut takes away ran on the machine that was cut off.
  */
-export const writeRunner = (path: string, runner: ProcessIdentity & { bootId: string }): void =>
-  writeFileSync(`${path}.pid`, JSON.stringify(runner), { mode: 0o600 });
+export function writeRunner(path: string, runner: ProcessIdentity & { bootId: string }): void {
+  writeFileSync(`${path}.pid.new`, JSON.stringify(runner), { mode: 0o600 });
+  renameSync(`${path}.pid.new`, `${path}.pid`);
+}
 
 /** Who ran the hook that this file was for; null when that is not known. */
 export function readRunner(path: string): (ProcessIdentity & { bootId: string }) | null {
@@ -65,4 +68,5 @@ export function readRunner(path: string): (ProcessIdentity & { bootId: string })
 export function removeAuxiliary(path: string): void {
   rmSync(path, { force: true });
   rmSync(`${path}.pid`, { force: true });
+  rmSync(`${path}.pid.new`, { force: true });
 }
