@@ -44,7 +44,8 @@ function removeStaleAuxiliaries(ctx: HomeContext): void {
   const open = new Set(unfinishedRuns(ctx.db).map((run) => `${runName(run)}.json`));
   for (const name of readdirSync(ctx.layout.auxiliary)) {
     const path = join(ctx.layout.auxiliary, name);
-    if (/^[a-z]+-\d+\.json(\.pid(\.new)?)?$/.test(name) && !open.has(name.replace(/\.pid(\.new)?$/, ""))) removeAuxiliary(path);
+    if (/^[a-z]+-\d+\.json(\.pid(\.new)?)?$/.test(name) && !open.has(name.replace(/\.pid(\.new)?$/, "")))
+      removeAuxiliary(path);
     else if (name.startsWith("gatepost-") && isOldFile(path)) rmSync(path, { force: true });
   }
 }

@@ -1,7 +1,7 @@
 /**
  * A hook's command as it stands in a compiled gate: as it is, in a subshell of the gate's shell, or in a shell of its own.
  *
- * As it is stands the call of a program by its path, and of a builtin that can do nothing to the shell, with words that
+ * As it is stands the call of a program by its path, and of a builtin that can do nothing to the shell (not `test`, which computes in bash), with words that
  * need no reading: such a text has nothing that a subshell would keep from the gate, and the shell starts the program
  * without forking itself, as in a raw hook.
  *
@@ -44,7 +44,7 @@ export function standsInline(command: string): boolean {
 // Plain characters, '…', and "…" in which only our own variables and the arguments are filled in.
 const WORD = /(?:[\w.@%+,:=/-]|'[^'\n]*'|"(?:[^"\\$`\n]|\$\{GATEPOST_\w+\}|\$GATEPOST_\w+\b|\$[1-9@])*")+/.source;
 const PROGRAM = /[\w.@%+,:-]*\/[\w.@%+,:/-]+/.source;
-const PLAIN_CALL = new RegExp(`^(?:${PROGRAM}|true|false|:|echo|test|\\[)(?:[ \\t]+(?:${WORD}|\\]))*$`);
+const PLAIN_CALL = new RegExp(`^(?:${PROGRAM}|true|false|:|echo)(?:[ \\t]+${WORD})*$`);
 
 /** Whether the command may stand as it is: it calls one program, and does nothing to the shell that calls it. */
 export const isPlainCall = (command: string): boolean => PLAIN_CALL.test(command);

@@ -100,7 +100,13 @@ function prepare(type: string, hook: Hook, index: number, { auxiliary }: Compile
     refs.push(refFunction(`_gatepost_ref_${index}`, hook.refs));
     conditions.push(`_gatepost_ref _gatepost_ref_${index}`);
   }
-  if (hook.paths !== null || hook.stdin === "paths") needs.push(isOfCommit(type) ? "staged" : "pushed");
+  const looksAtPaths = hook.paths !== null || hook.stdin === "paths";
+  if (isOfCommit(type)) {
+    if (looksAtPaths || hook.dir !== null) needs.push("staged");
+  } else if (looksAtPaths) {
+    needs.push("pushed", "refs");
+    conditions.push(`_gatepost_guard=${hook.refs === null ? "" : `_gatepost_ref_${index}`}`);
+  }
   if (hook.paths !== null && hook.stdin !== "paths") conditions.push(`_gatepost_touches ${specs}`);
   const usesAuxiliary = substituted.ok && (substituted.uses.has("A") || given.includes(VARIABLES.A));
   if (usesAuxiliary && auxiliary === null && !HAS_MESSAGE.has(type)) {

@@ -108,10 +108,40 @@ describe("a push to a server whose hook looks at paths", () => {
     expect(git(["push", "-q", "server", "HEAD:main"])).toMatchObject(refuses);
   });
 
+  it("cannot bring it by deleting the guarded ref and making it anew, nor beside another ref", () => {
+    git(["push", "-q", "server", "HEAD:refs/heads/release/1"]);
+    secret();
+    for (const type of ["before-receive", "before-ref"]) {
+      guard({ ref: ["release/*"], type });
+      git(["push", "-q", "server", "HEAD:refs/heads/aside"]);
+      git(["push", "-q", "server", ":refs/heads/release/1"]);
+      git(["push", "-q", "server", "HEAD:refs/heads/a", "HEAD:refs/heads/release/1"]);
+      expect(fs.existsSync(join(server.path, "refs", "heads", "release", "1")), type).toBe(false);
+    }
+  });
+
+  it("is not refused for what was on the server already, when a branch is brought up to date", () => {
+    const start = git(["rev-parse", "HEAD"]).stdout.trim();
+    secret();
+    git(["push", "-q", "server", "HEAD:refs/heads/trunk"]);
+    git(["branch", "-f", "trunk"]);
+    git(["checkout", "-q", "-B", "feature", start]);
+    stage("t");
+    commit();
+    git(["push", "-q", "server", "feature"]);
+    guard();
+    git(["merge", "-q", "-m", "merge", "trunk"]);
+    expect(git(["push", "-q", "server", "feature"])).toMatchObject({ code: 0 });
+    git(["reset", "-q", "--hard", "HEAD~"]);
+    git(["rebase", "-q", "trunk"]);
+    expect(git(["push", "-q", "-f", "server", "feature"])).toMatchObject({ code: 0 });
+    expect(git(["push", "-q", "server", "trunk^{tree}:refs/tags/tree"])).toMatchObject(refuses);
+  });
+
   it("is judged when it takes a guarded file away by going back", () => {
     secret();
     git(["push", "-q", "server", "HEAD:back"]);
-    guard();
+    guard({ ref: ["back"] });
     expect(git(["push", "-q", "-f", "server", "HEAD~:back"])).toMatchObject(refuses);
   });
 
@@ -160,6 +190,23 @@ describe("--ref main", () => {
     commit();
     expect(git(["push", "-q", "server", "HEAD:refs/heads/master"])).toMatchObject(refuses);
     world.git(["symbolic-ref", "-d", "refs/heads/master"], { cwd: server.path });
+  });
+});
+
+describe("--dir", () => {
+  it("in a sparse checkout without the folder leaves the hook out of commits that bring nothing into it", () => {
+    fs.mkdirSync(join(app.path, "web"));
+    stage("web/a.css");
+    stage("lib");
+    commit();
+    git(["sparse-checkout", "set", "--no-cone", "/lib"]);
+    app.hooks({ dir: "web", path: ["*.css"], command: "exit 1" }, { dir: "web", command: "exit 1" });
+    stage("lib", "2");
+    expect(fs.existsSync(join(app.path, "web"))).toBe(false);
+    expect(commit()).toMatchObject({ code: 0, stderr: "" });
+    git(["sparse-checkout", "disable"]);
+    stage("web/a.css", "2");
+    expect(commit()).toMatchObject(refuses);
   });
 });
 

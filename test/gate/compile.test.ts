@@ -88,7 +88,7 @@ describe("a compiled file", () => {
     };
     expect(parts("before-commit", { command: "true" })).toEqual([]);
     expect(parts("before-commit", { command: "true", refs: ["main"] })).toEqual(["refs"]);
-    expect(parts("before-commit", { command: "true", dir: "sub" })).toEqual(["enter"]);
+    expect(parts("before-commit", { command: "true", dir: "sub" })).toEqual(["enter", "staged"]);
     expect(parts("before-commit", { command: "true", timeout: 1000 as Millis })).toEqual(["enter", "timed"]);
     expect(parts("before-receive", { command: "true" })).toEqual(["distrust"]);
   });

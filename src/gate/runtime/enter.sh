@@ -1,11 +1,15 @@
-# Is the folder of --dir there? Where nothing of it is in the index either, there is nothing to do, and the hook is left out.
+# Is the folder of --dir there? If not, a commit that brings nothing into it (it was deleted, is not checked out, or is not
+# of this branch) leaves the hook out; one that does cannot be judged.
 _gatepost_has_folder() {
   [ ! -d "./$1" ] || return 0
-  _gatepost_line=$(unset GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS && exec git -c core.fsmonitor=false ls-files --cached -- ":(top,literal)$1" </dev/null) ||
-    _gatepost_break "the folder $1 of --dir is not there" || return
-  [ -z "$_gatepost_line" ] || _gatepost_break "the folder $1 of --dir is not there" || return
-  _gatepost_leave_out path "there is no folder $1"
-  return 1
+  case $GATEPOST_TYPE in
+  before-commit | commit-msg)
+    _gatepost_line=$(_gatepost_staged '' --name-only --diff-filter=d -- ":(top,literal)$1") ||
+      _gatepost_break 'git could not list the staged paths' || return
+    [ -n "$_gatepost_line" ] || { _gatepost_leave_out path "there is no folder $1" && return 1; }
+    ;;
+  esac
+  _gatepost_break "the folder $1 of --dir is not there"
 }
 
 # Goes to the folder of --dir, below the root of the work tree. What git said relative to the root is made absolute, and

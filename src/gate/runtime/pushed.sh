@@ -11,22 +11,27 @@ _gatepost_walk() (
   exec git -c core.fsmonitor=false --no-pager "$@" </dev/null
 )
 
-# Calls $1 with OLD and NEW of each ref that does not go away, and with the other arguments.
+# Calls $1 with OLD and NEW of each ref that does not go away, and with the other arguments. Where the hook names refs
+# (_gatepost_guard accepts them), only of those.
 _gatepost_each_update() {
   _gatepost_call=$1
   shift
   if [ "$GATEPOST_TYPE" = before-push ]; then _gatepost_there=--remotes=$_gatepost_remote; else _gatepost_there=--all; fi
   while IFS= read -r _gatepost_3; do
+    [ -n "$_gatepost_3" ] || continue
     if [ "$GATEPOST_TYPE" = before-push ]; then # from its end: what is pushed may be "HEAD@{1 hour ago}"
       _gatepost_1=${_gatepost_3##* } _gatepost_2=${_gatepost_3% * *} _gatepost_2=${_gatepost_2##* }
+      _gatepost_3=${_gatepost_3% *}
     else
       _gatepost_1=${_gatepost_3%% *} _gatepost_2=${_gatepost_3#* } _gatepost_2=${_gatepost_2%% *}
     fi
-    [ -n "$_gatepost_3" ] || continue
     case $_gatepost_1:$_gatepost_2 in
     *[!0-9a-f:]* | :* | *:) return 1 ;; # no hashes: git would take them for something else
-    *:*[!0]*) "$_gatepost_call" "$_gatepost_1" "$_gatepost_2" "$@" || return ;;
+    *:*[!0]*) ;;
+    *) continue ;;
     esac
+    [ -z "$_gatepost_guard" ] || _gatepost_accepts "$_gatepost_guard" "${_gatepost_3##* }" || continue
+    "$_gatepost_call" "$_gatepost_1" "$_gatepost_2" "$@" || return
   done <<INPUT
 ${_gatepost_input:-$_gatepost_first}
 INPUT
@@ -40,19 +45,37 @@ _gatepost_is_here() {
   esac
 }
 
-# Notes in _gatepost_found whether the update touches one of the pathspecs: in a commit that is new to this ref (for a
-# ref that is new, to the repository), wherever it was pushed before, or by what differs in the end, as after a rewind.
+# Sets _gatepost_known to what is not new, as git's options: what the repository has. For a ref that the hook names, only
+# what this ref had, and nothing for a new one: or what is refused there would come by way of another ref.
+_gatepost_take_for_known() {
+  _gatepost_known=$_gatepost_there
+  [ -n "$_gatepost_guard" ] || return 0
+  if _gatepost_is_here "$1"; then
+    _gatepost_known=$1
+  elif [ "$GATEPOST_TYPE" != before-push ]; then
+    _gatepost_known=
+  fi
+}
+
+# Notes in _gatepost_found whether the update touches one of the pathspecs: in a new commit (a merge counts for what it
+# changed itself) or, of a ref that the hook names, by what differs in the end, as after a rewind.
 _gatepost_search() {
   _gatepost_old=$1 _gatepost_tip=$2
   shift 2
   [ -z "$_gatepost_found" ] || return 0
-  if ! _gatepost_is_here "$_gatepost_old"; then
-    _gatepost_found=$(_gatepost_walk rev-list -1 --full-history "$_gatepost_tip" --not "$_gatepost_there" -- "$@")
-    return
+  if ! _gatepost_is_here "$_gatepost_tip"; then # a tag of a tree or a blob
+    _gatepost_old=$(_gatepost_walk hash-object -t tree /dev/null) || return
+    _gatepost_found=$(_gatepost_walk diff-tree -r --name-only "$_gatepost_old" "$_gatepost_tip" -- "$@" 2>/dev/null)
+    return 0
   fi
-  _gatepost_found=$(_gatepost_walk rev-list -1 --full-history "$_gatepost_tip" --not "$_gatepost_old" -- "$@") || return
+  _gatepost_take_for_known "$_gatepost_old"
+  _gatepost_found=$(_gatepost_walk rev-list -1 --full-history --no-merges "$_gatepost_tip" \
+    ${_gatepost_known:+--not "$_gatepost_known"} -- "$@") || return
   [ -z "$_gatepost_found" ] || return 0
-  _gatepost_walk diff-tree -r --quiet --no-renames "$_gatepost_old" "$_gatepost_tip" -- "$@"
+  _gatepost_found=$(_gatepost_walk log --merges --full-history --format= --name-only -c --no-renames "$_gatepost_tip" \
+    ${_gatepost_known:+--not "$_gatepost_known"} -- "$@") || return
+  if [ -n "$_gatepost_found" ] || [ "$_gatepost_known" != "$_gatepost_old" ]; then return 0; fi
+  _gatepost_walk diff-tree -r --quiet --no-renames --ignore-submodules=none "$_gatepost_old" "$_gatepost_tip" -- "$@"
   case $? in 0) ;; 1) _gatepost_found=yes ;; *) return 1 ;; esac
 }
 
@@ -65,19 +88,22 @@ _gatepost_touches() {
 }
 
 # Writes the paths that differ between OLD and NEW and that NEW has. A ref whose old value is not here is compared with
-# the newest commit that was here already, or with nothing.
+# the newest commit that was here already, one that the hook names with nothing.
 _gatepost_differ() {
   _gatepost_old=$1 _gatepost_tip=$2
   shift 2
+  _gatepost_is_here "$_gatepost_tip" || return 0
+  _gatepost_take_for_known "$_gatepost_old"
   if ! _gatepost_is_here "$_gatepost_old"; then
-    _gatepost_old=$(_gatepost_walk rev-list --boundary "$_gatepost_tip" --not "$_gatepost_there") || return
+    _gatepost_old=$(_gatepost_walk rev-list --boundary "$_gatepost_tip" ${_gatepost_known:+--not "$_gatepost_known"}) ||
+      return
     case $_gatepost_old in
     '') return 0 ;; # nothing is new
     *-*) _gatepost_old=${_gatepost_old#*-} _gatepost_old=${_gatepost_old%%"$_gatepost_newline"*} ;;
     *) _gatepost_old=$(_gatepost_walk hash-object -t tree /dev/null) || return ;;
     esac
   fi
-  _gatepost_walk diff-tree -r -z --name-only --diff-filter=d --no-renames --relative "$_gatepost_old" \
+  _gatepost_walk diff-tree -r -z --name-only --diff-filter=d --no-renames --ignore-submodules=none --relative "$_gatepost_old" \
     "$_gatepost_tip" -- "$@"
 }
 

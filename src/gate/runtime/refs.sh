@@ -23,12 +23,24 @@ INPUT
 
 # Does $1 accept the ref $2, or the one that $2 stands for? What is written to a symbolic ref moves that one.
 _gatepost_accepts() {
-  _gatepost_line=$2
+  _gatepost_line=$2 _gatepost_space=
+  _gatepost_rest_of=${GIT_NAMESPACE:+$GIT_NAMESPACE/}
+  while [ -n "$_gatepost_rest_of" ] && [ "$GATEPOST_TYPE" != before-push ]; do
+    _gatepost_space=${_gatepost_space}refs/namespaces/${_gatepost_rest_of%%/*}/
+    _gatepost_rest_of=${_gatepost_rest_of#*/}
+  done
   for _gatepost_text in 1 2 3 4 5; do # as deep as git follows them
     ! "$1" "$_gatepost_line" || return 0
     [ "$GATEPOST_TYPE" != before-push ] || return
-    { IFS= read -r _gatepost_line <"$GATEPOST_REPOSITORY/$_gatepost_line"; } 2>/dev/null || return
-    case $_gatepost_line in "ref: "*) _gatepost_line=${_gatepost_line#ref: } ;; *) return 1 ;; esac
+    _gatepost_text=$GATEPOST_REPOSITORY/$_gatepost_space$_gatepost_line
+    if [ -L "$_gatepost_text" ]; then
+      _gatepost_line="ref: $(git symbolic-ref -q -- "$_gatepost_space$_gatepost_line")"
+    else
+      { IFS= read -r _gatepost_line <"$_gatepost_text"; } 2>/dev/null || return
+    fi
+    case $_gatepost_line in ref:*) _gatepost_line=${_gatepost_line#ref:} ;; *) return 1 ;; esac
+    _gatepost_line=${_gatepost_line#"${_gatepost_line%%[![:space:]]*}"}
+    _gatepost_line=${_gatepost_line#"$_gatepost_space"}
   done
   return 1
 }
