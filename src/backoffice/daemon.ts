@@ -87,11 +87,20 @@ type State = {
   said: { message: string; at: number } | null;
 };
 
-/** Rings the bell whenever something changes in the spool; null where the system cannot tell. */
+/** A shim writes its entry a moment before the push ends. To begin at once would take the processor from it. */
+const END_OF_PUSH = 3;
+
+/** Rings the bell soon after something changed in the spool; null where the system cannot tell. */
 export function watchSpool(layout: Layout, bell: Bell): FSWatcher | null {
+  let soon: NodeJS.Timeout | null = null;
+  const ring = (): void => {
+    soon = null;
+    bell.ring();
+  };
   try {
     const watcher = watch(layout.spool, (_, name) => {
-      if (name === null || !isGateLog(name)) bell.ring(); // a gate's record is not waited for
+      if (name !== null && isGateLog(name)) return; // a gate's record is not waited for
+      if (soon === null) soon = setTimeout(ring, END_OF_PUSH);
     });
     watcher.on("error", () => {}); // out of watches, or the folder went away: the poll goes on
     return watcher;
