@@ -17,8 +17,12 @@ export function requireRepository(home: OpenHome, named: string): RepositoryRow 
   const row = repositoryByPath(home.db, named) ?? repositoryByName(home.db, named);
   if (row !== null) return row;
   const known = listRepositories(home.db).map(({ name, path }) => `${name} (${path})`);
+  const moved = named.startsWith("/") ? `. If it was moved: gatepost init ${named}` : "";
   throw new GatepostError("GP_NO_REPOSITORY", `${named} is not registered in the home ${home.dir}.`, {
-    hint: known.length === 0 ? "Register it: gatepost init PATH" : `Registered there: ${known.slice(0, 5).join(", ")}`,
+    hint:
+      known.length === 0
+        ? "Register it: gatepost init PATH"
+        : `Registered there: ${known.slice(0, 5).join(", ")}${moved}`,
   });
 }
 
