@@ -177,6 +177,19 @@ describe("--ref main", () => {
     }
   });
 
+  it("is not looked for in files that a pusher's names lead to, which Git has not looked at yet", () => {
+    server.hooks({ type: "before-receive", ref: ["main"], command: "exit 1" });
+    const up = "../".repeat(20);
+    const fifo = world.at("fifo");
+    world.run(["mkfifo", fifo]);
+    for (const name of [`refs/${up}dev/zero`, `refs/${up}${fifo.slice(1)}`, "refs/../HEAD", "HEAD", "/dev/zero"]) {
+      const input = `${"0".repeat(40)} ${"1".repeat(40)} ${name}\n`;
+      const env = { GIT_DIR: "." };
+      const asked = world.run(["timeout", "-s", "KILL", "5", "hooks/pre-receive"], { cwd: server.path, env, input });
+      expect(asked, name).toMatchObject({ code: 0 });
+    }
+  });
+
   it("is meant by a branch that stands for it, here and on the server", () => {
     git(["symbolic-ref", "refs/heads/master", "refs/heads/main"]);
     app.hooks({ ref: ["main"], command: "exit 1" });

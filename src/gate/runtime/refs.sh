@@ -21,7 +21,8 @@ INPUT
   return 1
 }
 
-# Does $1 accept the ref $2, or the one that $2 stands for? What is written to a symbolic ref moves that one.
+# Does $1 accept the ref $2, or the one that $2 stands for? What is written to a symbolic ref moves that one. Git asks
+# pre-receive before it looks at the names that a pusher sends: one that is none must not lead to another file.
 _gatepost_accepts() {
   _gatepost_line=$2 _gatepost_space=
   _gatepost_rest_of=${GIT_NAMESPACE:+$GIT_NAMESPACE/}
@@ -33,6 +34,11 @@ _gatepost_accepts() {
     ! "$1" "$_gatepost_line" || return 0
     [ "$GATEPOST_TYPE" != before-push ] || return
     _gatepost_text=$GATEPOST_REPOSITORY/$_gatepost_space$_gatepost_line
+    case $_gatepost_space$_gatepost_line in
+    *..*) return 1 ;;
+    refs/*) [ -f "$_gatepost_text" ] || return ;;
+    *) return 1 ;;
+    esac
     if [ -L "$_gatepost_text" ]; then
       _gatepost_line="ref: $(git symbolic-ref -q -- "$_gatepost_space$_gatepost_line")"
     else
