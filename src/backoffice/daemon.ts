@@ -64,7 +64,7 @@ export async function serveHome(options: ServeOptions): Promise<void> {
       if (reach !== null) await onePass(options, state, reach);
       closeIdle(state, options.keepOpen);
       const rung = await bell.wait(sleepFor(state), signal);
-      reach = signal.aborted ? null : (whatToDo(options, state) ?? (rung && options.eager ? "spool" : null));
+      reach = signal.aborted ? null : (nextReach(options, state) ?? (rung && options.eager ? "spool" : null));
     }
   } finally {
     watcher?.close();
@@ -149,7 +149,7 @@ function complain(state: State, log: Log, message: string): void {
 }
 
 /** Whether a pass is called for, and how far it must reach; null when there is nothing to do. */
-function whatToDo(options: ServeOptions, state: State): Reach | null {
+function nextReach(options: ServeOptions, state: State): Reach | null {
   if (existsSync(ringFile(options.layout))) return "changed";
   if (entryNames(options.layout.spool).length > 0) return "spool";
   if (state.dueAt !== null && state.dueAt <= now()) return "spool";

@@ -17,9 +17,9 @@ import { join } from "node:path";
 import { type ByteString, displayText, toBuffer } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
 import { stream } from "../process/command.ts";
+import type { Commit } from "../vcs/git/history.ts";
 import type { Move, Refs } from "../vcs/repository.ts";
 import { type Answer, ask, type Call, type Limits } from "./ask.ts";
-import type { Commit } from "./commits.ts";
 import { putHead, putRef, putRefs, type Scratch } from "./scratch.ts";
 
 /** What was asked about, and the answer. */

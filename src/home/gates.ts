@@ -21,7 +21,6 @@ import {
   linkSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
@@ -46,6 +45,7 @@ import {
   WORK_RECEIVERS,
 } from "../shim/install.ts";
 import { removeLitter } from "../shim/litter.ts";
+import { textOf } from "../shim/look-in.ts";
 import { syncShims } from "../shim/put.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
@@ -167,6 +167,11 @@ export function gateWarnings(home: OpenHome, { type, scope }: Pick<Hook, "type" 
     if (!covers(scope, row)) return [];
     if (row.workTree === null && !isServerType(type) && !EVERYWHERE.includes(type) && !hasWorkTrees(row))
       return [`${row.name} is bare: ${type} hooks run where people commit, and nobody does in there.`];
+    if (row.folders === null)
+      // of a home that an earlier version made
+      return [
+        `Where Git looks for the hooks of ${row.name} is not known yet: gatepost init ${row.workTree ?? row.path}`,
+      ];
     if (hooksFolders(row).every(({ use }) => use === "left"))
       return [
         `${row.name} was taken out of its home, so Git asks no gate in it: gatepost init ${row.workTree ?? row.path}`,
@@ -232,7 +237,7 @@ class Press {
 
   put(name: string, text: string): void {
     const file = join(this.#home.layout.gates, name);
-    if (textOf(file) === text && (statSync(file).mode & 0o777) === this.#mode) return;
+    if (textOf(file, "utf8") === text && (statSync(file).mode & 0o777) === this.#mode) return;
     const temporary = `${file}.${process.pid}.new`;
     rmSync(temporary, { force: true });
     linkSync(this.#master(text), temporary);
@@ -256,14 +261,6 @@ class Press {
   finish(): void {
     for (const master of this.#masters.values()) rmSync(master);
     if (this.#changed) sync(this.#home.layout.gates);
-  }
-}
-
-function textOf(file: string): string | null {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return null;
   }
 }
 

@@ -1,8 +1,9 @@
 /** What a process that was killed left in a home: files that it had not yet renamed into place, NAME.PID.new. */
-import { readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Layout } from "../core/layout.ts";
 import { isGone } from "../shim/litter.ts";
+import { namesIn } from "../shim/look-in.ts";
 
 /** Such files; those of a process that is still alive are left out. */
 export function homeLitter({ hooksFile, daemonPid, database, program }: Layout): string[] {
@@ -17,12 +18,4 @@ export function homeLitter({ hooksFile, daemonPid, database, program }: Layout):
 
 export function removeHomeLitter(layout: Layout): void {
   for (const file of homeLitter(layout)) rmSync(file, { force: true });
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
 }

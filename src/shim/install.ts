@@ -17,7 +17,6 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -30,6 +29,7 @@ import { basename, dirname, join } from "node:path";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
 import { keepEdited } from "./edited.ts";
 import { removeLitter, tidy } from "./litter.ts";
+import { namesIn, textOf } from "./look-in.ts";
 import { putShim, type ShimKind, shimText, whoseText } from "./put.ts";
 
 /** Where the rest of the gates' runtime stands, below a hooks folder. */
@@ -182,25 +182,10 @@ export function standingGates(hooksFolder: string, natives: readonly string[]): 
 }
 
 /** Whether what the shims of gates read when they need it is there, and of this version. */
-export const restIsWhole = (hooksFolder: string): boolean => textOf(join(hooksFolder, REST)) === shimText("rest");
+export const restIsWhole = (hooksFolder: string): boolean =>
+  textOf(join(hooksFolder, REST), "latin1") === shimText("rest");
 
 const isOurs = (state: ShimState): boolean => state === "ours" || state === "stale" || state === "edited";
-
-function textOf(file: string): string | null {
-  try {
-    return readFileSync(file, "latin1");
-  } catch {
-    return null;
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
 
 /** The receive shims that stand in a folder. */
 export const standingReceivers = (hooksFolder: string): string[] => {

@@ -2,11 +2,12 @@
  * What a process that was killed left in a hooks folder: shims that it had not yet renamed into place, NAME.gatepost-PID.
  * Those of a process that is still alive are not touched.
  */
-import { readdirSync, rmdirSync, rmSync } from "node:fs";
+import { rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isSystemError } from "../core/errors.ts";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
 import { isRunning, processStatus } from "../process/identity.ts";
+import { namesIn } from "./look-in.ts";
 
 const NAMES = new Set(["post-receive", "gate.sh", ...IN_PLACE.flatMap(nativeHooks)]);
 
@@ -42,13 +43,5 @@ export function tidy(hooksFolder: string): void {
     try {
       rmdirSync(join(hooksFolder, folder));
     } catch {}
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
   }
 }

@@ -86,7 +86,7 @@ test("a clock that counts from the machine's start becomes a time, within the ti
   append(record("never", { clock: 99_999_999_999 }));
   const [first, second] = takeGateLogs(spool, Date.now()).gates;
   expect(Math.abs((first?.at ?? 0) - Date.now())).toBeLessThan(2000);
-  expect(second?.at).toBeLessThanOrEqual(Date.now());
+  expect(Math.floor(second?.at ?? 0)).toBeLessThanOrEqual(Date.now()); // the clock of files has fractions, that of programs none
 });
 
 test("there is something to do while a log waits, and once more when a renamed one is a minute old", () => {

@@ -1,8 +1,9 @@
 /** What doctor looks at in a home itself: its files first, since they can be read where the database cannot. */
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { GatepostError } from "../../core/errors.ts";
 import { type Layout, layout } from "../../core/layout.ts";
+import { namesIn, textOf } from "../../shim/look-in.ts";
 import { damages } from "../../store/check.ts";
 import { closeDatabase, openDatabase, SCHEMA_VERSION } from "../../store/database.ts";
 import { listHooks } from "../../store/hook.ts";
@@ -51,7 +52,7 @@ export function examineFiles(dir: string): Finding[] {
 }
 
 function programFinding({ program }: Layout): Finding {
-  const text = textOf(program);
+  const text = textOf(program, "utf8");
   if (text === null) return warning("program", `${program} is missing, so that no shim can start a backoffice.`, FIX);
   const gone = [...text.matchAll(/'((?:[^']|'\\'')*)'/g)]
     .map(([, word = ""]) => word.replaceAll("'\\''", "'"))
@@ -92,7 +93,7 @@ function spoolFinding({ bad }: Layout): Finding {
 }
 
 function automaticFinding({ failed }: Layout): Finding {
-  const text = textOf(failed);
+  const text = textOf(failed, "utf8");
   if (text === null) return fine("backoffice", "The last backoffice that a shim started could work.");
   return warning(
     "backoffice",
@@ -134,7 +135,7 @@ export function examineCompiled(home: OpenHome, { files: wanted }: Wanted): Find
   const missing = [...wanted.keys()].filter((name) => !existsSync(path(name)));
   const hidden = [...wanted.keys()].filter((name) => existsSync(path(name)) && !isReadable(path(name)));
   const different = [...wanted].flatMap(([name, text]) => {
-    const there = textOf(path(name));
+    const there = textOf(path(name), "utf8");
     return there === null || there === text ? [] : [name];
   });
   const left = compiledNames(home).filter((name) => !wanted.has(name));
@@ -153,7 +154,7 @@ export function examineCompiled(home: OpenHome, { files: wanted }: Wanted): Find
   if (findings.length === 0)
     findings.push(fine("compiled", `${counted(wanted.size, "compiled file")} as the database says.`));
   const text = `${JSON.stringify(exportHooks(home, listHooks(home.db)), null, 2)}\n`;
-  const copy = textOf(home.layout.hooksFile);
+  const copy = textOf(home.layout.hooksFile, "utf8");
   if (copy !== text && isReadable(home.dir))
     findings.push(warning("hooks.json", `${home.layout.hooksFile} is not what the database says.`, FIX));
   return findings;
@@ -167,19 +168,3 @@ const isReadable = (path: string): boolean => {
     return false;
   }
 };
-
-function textOf(file: string): string | null {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return null;
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}

@@ -1,7 +1,7 @@
 /** Reads the commits of a range, raw: what a gate of commits would have been asked about. */
-import { type ByteString, displayText, toText } from "../core/bytes.ts";
-import { GatepostError } from "../core/errors.ts";
-import { collect, endAll, gitFailure, startGit } from "../vcs/git/run.ts";
+import { type ByteString, displayText, toText } from "../../core/bytes.ts";
+import { GatepostError } from "../../core/errors.ts";
+import { collect, endAll, gitFailure, startGit } from "./run.ts";
 
 export type Commit = {
   id: string;
