@@ -31,6 +31,8 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -130,6 +132,11 @@ function copy(from: string, to: string, name: string): void {
   if (!existsSync(join(from, name))) return;
   mkdirSync(dirname(join(to, name)), { recursive: true });
   copyFileSync(join(from, name), join(to, name));
+  // Git trusts an entry of the index only if its file is older than the index: a newer copy would hide a change that was
+  // made in the second in which the index was written. Rounded down, so that it is never newer.
+  const { mtimeMs } = statSync(join(from, name));
+  const at = Math.floor(mtimeMs / 1000);
+  utimesSync(join(to, name), at, at);
 }
 
 /** Formats are read from this very file and never from an include; of all other settings the last one counts. */
