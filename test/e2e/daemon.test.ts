@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { readLease } from "../../src/store/lease.ts";
+import { noteLook } from "../../src/store/repository.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
 import { enter, leave, runs, type Served, serve } from "../helpers/served.ts";
 
@@ -20,6 +21,9 @@ afterEach(async () => {
 
 /** Starts `gatepost serve` and waits until it looks at the spool. Its poll is so rare that only the spool wakes it. */
 async function daemon(r: Served, ...args: string[]): Promise<Daemon> {
+  const { id, lookedAt } = r.repository();
+  // Whatever an earlier look remembered: the first pass looks at the repository, by which it is seen to serve.
+  noteLook(r.home.db, { id, fingerprint: null, now: lookedAt });
   const child = world.start(["serve", "--poll", "3600", ...args, r.path]);
   let said = "";
   child.stderr?.on("data", (chunk) => {
@@ -30,7 +34,6 @@ async function daemon(r: Served, ...args: string[]): Promise<Daemon> {
   );
   const started = { child, pid: child.pid ?? 0, ended, said: () => said };
   daemons.push(started);
-  const { lookedAt } = r.repository();
   await until("the daemon serves", () => said.includes("serving") && r.repository().lookedAt !== lookedAt);
   return started;
 }

@@ -66,7 +66,7 @@ export function makeWorld(name = "gatepost-"): World {
       cwd: options.cwd ?? dir,
       env: { ...env, ...options.env },
       input: options.input ?? "",
-      timeout: options.timeout ?? 25_000,
+      timeout: options.timeout ?? 90_000,
       encoding: "utf8",
       maxBuffer: 1e9,
     });
@@ -79,7 +79,7 @@ export function makeWorld(name = "gatepost-"): World {
     const child = spawn(process.execPath, [program, ...args], {
       cwd: options.cwd ?? dir,
       env: { ...env, ...options.env },
-      timeout: options.timeout ?? 25_000,
+      timeout: options.timeout ?? 90_000,
     });
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk));
@@ -141,11 +141,11 @@ export const silent: Outcome = { stdout: "", stderr: "", code: 0 };
 export const prints = (stdout: string): Outcome => ({ stdout, stderr: "", code: 0 });
 export const fails = (code: number, stderr: string, stdout = ""): Outcome => ({ stdout, stderr, code });
 
-/** Waits until `look` gives something, and returns it; fails with `what` after 15 s. For facts that others bring about. */
+/** Waits until `look` gives something, and returns it; fails with `what` after a minute. For facts that others bring about. */
 export async function until<T>(what: string, look: () => T | null | undefined | false): Promise<T> {
-  for (const end = Date.now() + 15_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 10))) {
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, 10))) {
     const found = look();
     if (found !== null && found !== undefined && found !== false) return found;
   }
-  throw new Error(`this did not happen within 15 s: ${what}`);
+  throw new Error(`this did not happen within a minute: ${what}`);
 }

@@ -132,7 +132,8 @@ home=$4
 { printf '%s\\n' "$*"; pwd; umask; } >"$home/started"
 tr '\\0' '\\n' </proc/$$/environ >"$home/environ"
 sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 3,4 >"$home/session"
-echo $$ >"$home/pid"
+echo $$ >"$home/pid.new"
+mv "$home/pid.new" "$home/pid"
 while [ ! -e "$home/go" ]; do sleep 0.05; done
 : >"$home/gone"
 `;

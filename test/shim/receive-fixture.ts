@@ -80,7 +80,7 @@ export function run(argv: readonly string[], options: SpawnSyncOptions): Outcome
 
 /** Waits until a file is there: what programs in the background leave when they are done. */
 export async function appears(path: string): Promise<string> {
-  for (const end = Date.now() + 15_000; Date.now() < end; await new Promise((resolve) => setImmediate(resolve))) {
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise((resolve) => setImmediate(resolve))) {
     if (fs.existsSync(path)) return fs.readFileSync(path, "latin1");
   }
   throw new Error(`${path} did not appear`);

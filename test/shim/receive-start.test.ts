@@ -24,7 +24,7 @@ const nobody = 4194999; // above every process id
 /** Waits until a process runs no more; it may stay a zombie for ever. */
 async function ends(pid: number): Promise<void> {
   const file = `/proc/${pid}/stat`;
-  for (const end = Date.now() + 15_000; Date.now() < end; await new Promise(setImmediate)) {
+  for (const end = Date.now() + 60_000; Date.now() < end; await new Promise(setImmediate)) {
     try {
       if (fs.readFileSync(file, "latin1").includes(") Z ")) return;
     } catch {
