@@ -10,7 +10,7 @@
 -- The connection sets: journal_mode=WAL, synchronous=FULL, foreign_keys=ON, busy_timeout.
 
 PRAGMA application_id = 0x47506F73;  -- "GPos": tells a Gatepost database from any other SQLite file
-PRAGMA user_version = 2;             -- the version of this schema; src/store/migrate.ts holds the steps between versions
+PRAGMA user_version = 3;             -- the version of this schema; src/store/migrate.ts holds the steps between versions
 
 -- Facts about the home itself and its settings. Settings that are not here have their default (src/core/settings.ts).
 CREATE TABLE setting (
@@ -32,7 +32,9 @@ CREATE TABLE repository (
   fingerprint   TEXT,                  -- of its refs at the last look that found them all explained; NULL: look again
   looked_at     INTEGER NOT NULL DEFAULT 0,  -- when its refs were last read
   parked        TEXT,                  -- why it cannot be looked at (gone, replaced, not readable); NULL: all is well
-  hooks_folders TEXT CHECK (json_valid(hooks_folders))  -- JSON array: where shims go, as of the last init or doctor; NULL: unknown
+  hooks_folders TEXT CHECK (json_valid(hooks_folders)),  -- JSON array: where shims go, as of the last init or doctor; NULL: unknown
+  watermark     TEXT CHECK (json_valid(watermark)),  -- Fossil: how far its own receipts were read (src/vcs/repository.ts)
+  embargo       INTEGER                -- Fossil: what waits is held back until then; NULL: it is not
 ) STRICT;
 
 -- The ledger: every ref with the value last seen. A receipt moves it; nothing else does.
@@ -103,9 +105,12 @@ CREATE TABLE receipt (
   options      BLOB,             -- push options, each ended by a NUL; NULL: none
   more         INTEGER NOT NULL DEFAULT 0 CHECK (more IN (0, 1)),  -- the sender said that more is coming: embargo
   left_out     INTEGER NOT NULL DEFAULT 0 CHECK (left_out IN (0, 1)),  -- older than the window when its batch was cut
+  native       INTEGER,          -- Fossil: its own number for this receipt, which may grow and then has several rows here
+  rows         TEXT CHECK (json_valid(rows)),  -- Fossil: where its artifacts lie in the file; NULL: to be searched
   CHECK (source <> 'reconciled' OR claimed_user IS NULL OR entry IS NOT NULL)
 ) STRICT;
 CREATE INDEX receipt_repository ON receipt (repository, id);
+CREATE INDEX receipt_native ON receipt (repository, native) WHERE native IS NOT NULL;
 CREATE INDEX receipt_unclaimed ON receipt (repository, id) WHERE source = 'reconciled' AND entry IS NULL;
 
 -- What a receipt did to one ref. The id is also the order in which the values of one ref followed each other.

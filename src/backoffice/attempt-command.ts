@@ -9,7 +9,7 @@ import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { type AttemptEnd, noteProcess } from "../store/run.ts";
 import { auxiliaryPath, removeAuxiliary, writeAuxiliary, writeRunner } from "./auxiliary.ts";
-import { hookInput, hookVariables } from "./hook-input.ts";
+import { folderOf, hookInput, hookVariables } from "./hook-input.ts";
 import { runName, type Trial } from "./trial.ts";
 
 /** Bytes of output kept from the start and from the end of an attempt. */
@@ -40,7 +40,7 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
     const listing = new AbortController();
     const outcome = await runAttempt({
       command: substituted.command,
-      cwd: row.path,
+      cwd: folderOf(row),
       env: hookVariables(ctx.layout, hook, row, material, { id, attempt: number, auxiliary }),
       stdin: counted(hookInput(ctx.open(row), hook, material, note, listing.signal), (artifacts) =>
         ctx.progress({ artifacts, run: id }),

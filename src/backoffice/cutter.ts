@@ -5,7 +5,7 @@
  * a rule skips, with the rule) and moves the cursor. So each receipt is in exactly one batch, and every hook's fate on
  * it is written down before anything runs. Without a hook nothing is cut: receipts wait.
  */
-import { displayText } from "../core/bytes.ts";
+import { type ByteString, displayText } from "../core/bytes.ts";
 import { decideCut, leftOut } from "../core/cut.ts";
 import { bySequence, covers, type Hook } from "../core/hook.ts";
 import { matchRef } from "../core/ref-pattern.ts";
@@ -30,7 +30,7 @@ export function cut(ctx: HomeContext, token: number, row: RepositoryRow): { unti
     if (hooks.length === 0) return { until: null };
     const at = now();
     const waiting = waitingReceipts(ctx.db, row.id, row.cursor);
-    const decided = decideCut(row.cursor, waiting, null, at);
+    const decided = decideCut(row.cursor, waiting, row.embargo, at);
     if (decided.kind === "wait") return { until: decided.until };
     if (decided.kind === "idle") return { until: null };
     close(ctx, row, hooks, waiting, decided.upto, at);
@@ -59,7 +59,7 @@ function close(ctx: HomeContext, row: RepositoryRow, hooks: Hook[], waiting: Wai
     const parts: (ReceiptId | null)[] = hook.each === "receipt" ? handedOut : [null];
     for (const receipt of parts) {
       const touched = (receipt === null ? [...updates.values()].flat() : updates.get(receipt)) ?? [];
-      const reason = skippedByRef(hook, touched);
+      const reason = row.kind === "git" ? skippedByRef(hook, touched) : null; // else by the runner, from the repository
       addRun(ctx.db, {
         incarnation: ctx.incarnation,
         repository: row.id,
@@ -81,11 +81,15 @@ function close(ctx: HomeContext, row: RepositoryRow, hooks: Hook[], waiting: Wai
   ctx.log("debug", `${row.name}: batch ${batch} cut, ${handedOut.length} receipts${left}`);
 }
 
-function skippedByRef(hook: Hook, updates: readonly RefUpdate[]): string | null {
-  const { refs } = hook;
+function skippedByRef({ refs }: Hook, updates: readonly RefUpdate[]): string | null {
   if (refs === null) return null;
-  const moved = updates.filter(({ how }) => how !== "claimed");
-  if (moved.some(({ ref }) => refs.some((pattern) => matchRef(pattern, ref)))) return null;
-  const seen = [...new Set(moved.map(({ ref }) => displayText(ref)))].slice(0, 3).join(" ");
-  return `--ref ${refs.join(" ")} did not match${seen === "" ? "" : ` ${seen}`}`;
+  const moved = updates.filter(({ how }) => how !== "claimed").map(({ ref }) => ref);
+  return unmatched(refs, moved);
+}
+
+/** Why patterns leave a hook out: none of the refs matches one; null when one does. */
+export function unmatched(patterns: readonly string[], refs: readonly ByteString[]): string | null {
+  if (refs.some((ref) => patterns.some((pattern) => matchRef(pattern, ref)))) return null;
+  const seen = [...new Set(refs.map(displayText))].slice(0, 3).join(" ");
+  return `--ref ${patterns.join(" ")} did not match${seen === "" ? "" : ` ${seen}`}`;
 }

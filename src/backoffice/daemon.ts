@@ -1,8 +1,8 @@
 /**
  * Serving a home: passes, and sleeping between them.
  *
- * Three things wake it. The spool: a shim writes an entry, the kernel tells (inotify), a pass begins within a
- * millisecond and looks only at the repositories that entries name. The poll, every few seconds: what no shim tells of
+ * Three things wake it. The spool, or the file of a Fossil repository: a shim writes an entry, fossil a receipt, the
+ * kernel tells (inotify), and a pass begins within milliseconds and looks only at those repositories. The poll, every few seconds: what no shim tells of
  * is seen by the refs' fingerprints, a handful of stats per repository and nothing else. And every `min` seconds
  * everything is read, whatever fingerprints say. What is due at a known time (a retry, the end of an embargo) wakes it
  * then. A command that changed something (a hook was enabled, a run is to be replayed) rings by a file in the spool.
@@ -10,13 +10,13 @@
  * An idle home costs no lease and, after a minute, no open database. An error of one home (disk full, database locked)
  * is logged and tried again later; it ends neither this loop nor that of another home.
  */
-import { existsSync, type FSWatcher, rmSync, watch } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Millis, RepositoryId } from "../core/units.ts";
 import { entryNames } from "../spool/drain.ts";
-import { isGateLog, isGateLogDue } from "../spool/gate-log.ts";
+import { isGateLogDue } from "../spool/gate-log.ts";
 import { closeDatabase, requireInPlace } from "../store/database.ts";
 import { listRepositories, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import { lastFullLook } from "../store/setting.ts";
@@ -27,6 +27,7 @@ import { hasWork, mayHaveMoved } from "./idle.ts";
 import type { Reach } from "./look.ts";
 import { nothingDone, type Passed, pass } from "./pass.ts";
 import { announce, withdraw } from "./presence.ts";
+import { FileWatch, watchSpool } from "./watch.ts";
 
 export type ServeOptions = {
   layout: Layout;
@@ -56,7 +57,14 @@ export const ringFile = (layout: Layout): string => join(layout.spool, "ring");
 export async function serveHome(options: ServeOptions): Promise<void> {
   const { layout, bell, signal } = options;
   const watcher = watchSpool(layout, bell);
-  const state: State = { ctx: null, idle: new Map(), usedAt: 0, fullAt: 0, pollAt: 0, dueAt: null, said: null };
+  const state: State = {
+    ...{ ctx: null, idle: new Map(), usedAt: 0, fullAt: 0, pollAt: 0, dueAt: null, said: null, stirred: new Set() },
+    files: new FileWatch((id) => {
+      state.stirred.add(id);
+      state.ctx?.memory.lookAgain.add(id); // of a pass that is going on
+      bell.ring();
+    }),
+  };
   try {
     let reach: Reach | null = "changed";
     while (!signal.aborted) {
@@ -68,6 +76,7 @@ export async function serveHome(options: ServeOptions): Promise<void> {
     }
   } finally {
     watcher?.close();
+    state.files.close();
     withdraw(layout);
     if (state.ctx !== null) closeDatabase(state.ctx.db);
   }
@@ -85,29 +94,10 @@ type State = {
   dueAt: number | null;
   /** The last complaint, and when (monotonic). */
   said: { message: string; at: number } | null;
+  /** Repositories whose files changed since a pass began. */
+  stirred: Set<RepositoryId>;
+  files: FileWatch;
 };
-
-/** A shim writes its entry a moment before the push ends. To begin at once would take the processor from it. */
-const END_OF_PUSH = 3;
-
-/** Rings the bell soon after something changed in the spool; null where the system cannot tell. */
-export function watchSpool(layout: Layout, bell: Bell): FSWatcher | null {
-  let soon: NodeJS.Timeout | null = null;
-  const ring = (): void => {
-    soon = null;
-    bell.ring();
-  };
-  try {
-    const watcher = watch(layout.spool, (_, name) => {
-      if (name !== null && isGateLog(name)) return; // a gate's record is not waited for
-      if (soon === null) soon = setTimeout(ring, END_OF_PUSH);
-    });
-    watcher.on("error", () => {}); // out of watches, or the folder went away: the poll goes on
-    return watcher;
-  } catch {
-    return null;
-  }
-}
 
 async function onePass(options: ServeOptions, state: State, reach: Reach): Promise<void> {
   const { layout, bell, log, jobs, signal } = options;
@@ -121,6 +111,8 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
     if (state.ctx !== null) requireInPlace(state.ctx.db);
     const ctx = state.ctx ?? options.open();
     state.ctx = ctx;
+    for (const id of state.stirred) ctx.memory.lookAgain.add(id);
+    state.stirred.clear();
     const idle = reach === "changed" && !hasWork(ctx, options.min);
     const passed = idle ? nothingDone() : await pass(ctx, { reach, min: options.min, stay: false, jobs, signal });
     state.dueAt = passed.heldBy === null ? passed.dueAt : now() + 1000;
@@ -152,7 +144,7 @@ function complain(state: State, log: Log, message: string): void {
 function nextReach(options: ServeOptions, state: State): Reach | null {
   if (existsSync(ringFile(options.layout))) return "changed";
   if (entryNames(options.layout.spool).length > 0) return "spool";
-  if (state.dueAt !== null && state.dueAt <= now()) return "spool";
+  if (state.stirred.size > 0 || (state.dueAt !== null && state.dueAt <= now())) return "spool";
   if (performance.now() < state.pollAt) return null;
   state.pollAt = performance.now() + options.poll;
   if (!existsSync(options.layout.database)) return "changed"; // the pass finds out what is wrong
@@ -170,7 +162,10 @@ function refreshIdle(state: State, ctx: HomeContext, reach: Reach, passed: Passe
       const row = repositoryById(ctx.db, id);
       if (row !== null) state.idle.set(id, { row, repository: ctx.open(row) });
     }
-  } else state.idle = new Map(listRepositories(ctx.db).map((row) => [row.id, { row, repository: ctx.open(row) }]));
+    return;
+  }
+  state.idle = new Map(listRepositories(ctx.db).map((row) => [row.id, { row, repository: ctx.open(row) }]));
+  state.files.follow([...state.idle.values()].map(({ row }) => row));
 }
 
 /** The idle cycle: nothing but stats. */

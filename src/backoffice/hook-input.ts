@@ -1,4 +1,5 @@
 /** What an after-receive hook gets: the stream on its stdin, and its environment. */
+import { dirname } from "node:path";
 import { displayText, toBuffer, toText } from "../core/bytes.ts";
 import type { Hook } from "../core/hook.ts";
 import type { Layout } from "../core/layout.ts";
@@ -41,6 +42,10 @@ function* updateLines(material: Material): Generator<Buffer> {
   }
 }
 const NEWLINE = Buffer.from("\n");
+
+/** Where after-receive hooks run: in the repository; of one that is a file, in its folder. */
+export const folderOf = (row: Pick<RepositoryRow, "path" | "kind">): string =>
+  row.kind === "fossil" ? dirname(row.path) : row.path;
 
 /** The environment of a hook: what is allowed through of ours, facts about the run, and for --each receipt what the
  *  post-receive hook of that push would have seen. */

@@ -2,10 +2,11 @@
  * A look: what arrived since the last one becomes receipts.
  *
  * Which repositories are looked at? Those that the spool names, those whose fingerprint of the refs changed, and those
- * that an earlier look could not settle; all of them when `everything` is asked for. Only for these Git is started.
- * For each: the refs are read first, then the spool (see core/ledger.ts for why), then all that follows from both is
- * stored in one transaction of the lease's holder (settle.ts), and only then are the entries removed. A death at any point shows
- * the same refs and entries again; an entry that is on a receipt already is known by its name.
+ * that an earlier look could not settle; all of them when `everything` is asked for. Only these are read. For each that
+ * has refs: they are read first, then the spool (see core/ledger.ts for why), then all that follows from both is stored in
+ * one transaction of the lease's holder (settle.ts), and only then are the entries removed. A death at any point shows the
+ * same refs and entries again; an entry that is on a receipt already is known by its name. One that numbers its receipts
+ * itself is read from where the last look ended (arrivals.ts).
  */
 import { statSync } from "node:fs";
 import type { ByteString } from "../core/bytes.ts";
@@ -17,6 +18,7 @@ import { isGateLogRipe } from "../spool/gate-log.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { listRepositories, parkRepository, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import type { Fingerprint, Repository } from "../vcs/repository.ts";
+import { type Read, readArrivals, storeArrivals } from "./arrivals.ts";
 import type { HomeContext } from "./context.ts";
 import { storeGateLog, storeGateRecords } from "./gate-records.ts";
 import { originFinder, strangerReason } from "./origin.ts";
@@ -44,12 +46,16 @@ export async function look(ctx: HomeContext, token: number, reach: Reach): Promi
   looked.at = candidates.map(({ row }) => row.id);
   for (let at = 0; at < candidates.length; at += GROUP) {
     const group = await Promise.all(
-      candidates.slice(at, at + GROUP).map((candidate) => readRefs(ctx, token, candidate)),
+      candidates.slice(at, at + GROUP).map((candidate) => readOne(ctx, token, candidate)),
     );
     const { byRepository } = sortSpool(ctx);
     for (const read of group) {
       if (read === null) continue;
-      const result = settleOne(ctx, token, read.candidate, read.real, byRepository.get(read.candidate.row.id) ?? []);
+      const { row } = read.candidate;
+      const result =
+        "real" in read
+          ? settleOne(ctx, token, read.candidate, read.real, byRepository.get(row.id) ?? [])
+          : settleArrivals(ctx, token, read.arrived);
       looked.receipts += result.receipts;
       if (result.again !== null) looked.again = Math.min(looked.again ?? result.again, result.again);
     }
@@ -115,11 +121,13 @@ function storeLog(ctx: HomeContext): void {
   for (const unusable of storeGateLog(ctx)) putAside(ctx, unusable);
 }
 
-async function readRefs(ctx: HomeContext, token: number, candidate: Candidate) {
+async function readOne(ctx: HomeContext, token: number, candidate: Candidate) {
+  const { row, repository, fingerprint } = candidate;
   try {
-    return { candidate, real: await candidate.repository.readRefs(followedRefs(ctx, candidate.row)) };
+    if (repository.kind === "git") return { candidate, real: await repository.readRefs(followedRefs(ctx, row)) };
+    return { candidate, arrived: await readArrivals(ctx, row, repository, fingerprint) };
   } catch (error) {
-    park(ctx, token, candidate.row, error);
+    park(ctx, token, row, error);
     return null;
   }
 }
@@ -142,8 +150,16 @@ function settleOne(
   return stored;
 }
 
+function settleArrivals(ctx: HomeContext, token: number, arrived: Read): Pick<Stored, "receipts" | "again"> {
+  const receipts = storeArrivals(ctx, token, arrived);
+  if (receipts === null) ctx.memory.lookAgain.add(arrived.row.id);
+  else ctx.memory.lookAgain.delete(arrived.row.id);
+  return { receipts: receipts ?? 0, again: receipts === null ? 0 : null };
+}
+
 /** Another repository under the old path is not the one that was registered: nothing of it is anybody's receipt. */
 function requireSame(row: RepositoryRow): void {
+  if (row.kind === "fossil") return; // known again by what is in it
   const inode = statSync(row.path, { throwIfNoEntry: false })?.ino;
   if (inode !== undefined && inode !== row.inode)
     throw new GatepostError("GP_NO_REPOSITORY", `Another repository stands at ${row.path}.`, {

@@ -6,11 +6,12 @@ import { type ByteString, displayText, toText } from "../core/bytes.ts";
 import type { Instant, ReceiptId } from "../core/units.ts";
 import { type Batch, batchById } from "../store/batch.ts";
 import type { Database } from "../store/database.ts";
-import { type Receipt, receiptsBetween } from "../store/receipt.ts";
+import { type Receipt, rcvidOf, receiptsBetween } from "../store/receipt.ts";
 import { type RefUpdate, updatesOfReceipt, valuesAt } from "../store/ref.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import type { Run } from "../store/run.ts";
 import type { Range } from "../vcs/repository.ts";
+import { spanOf } from "./arrivals.ts";
 import type { BatchReceipt } from "./function-hook.ts";
 
 export type Material = {
@@ -41,10 +42,14 @@ export function materialBetween(
   return {
     batch,
     receipts,
-    leftOut: all.filter(({ leftOut }) => leftOut && !windowless).map(({ id, at }) => ({ id, at })),
-    range: { moves, base: valuesAt(db, row.id, start) },
+    leftOut: all
+      .filter(({ leftOut }) => leftOut && !windowless)
+      .map((receipt) => ({ id: rcvidOf(receipt), at: receipt.at })),
+    range: row.kind === "git" ? { moves, base: valuesAt(db, row.id, start) } : { spans: receipts.flatMap(toSpan) },
   };
 }
+
+const toSpan = (receipt: Receipt) => spanOf(receipt) ?? [];
 
 /** The material of a run; null when its batch was pruned. */
 export function materialOf(db: Database, row: RepositoryRow, run: Run): Material | null {
@@ -58,7 +63,7 @@ const shown = (bytes: ByteString | null): string | null =>
 /** A receipt as JSON and function hooks show it. Bytes that are no UTF-8 are escaped; a ref has them in base64 too. */
 export function showReceipt(receipt: Material["receipts"][number]): BatchReceipt {
   return {
-    rcvid: receipt.id,
+    rcvid: rcvidOf(receipt),
     at: new Date(receipt.at),
     source: receipt.source,
     user: shown(receipt.user),

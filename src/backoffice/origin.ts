@@ -1,8 +1,7 @@
 /** Which repository of a home a spool entry comes from. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { type ByteString, displayText, toBuffer, toText } from "../core/bytes.ts";
-import { HOME_NAME } from "../core/layout.ts";
+import { homePlace } from "../core/layout.ts";
 import type { RepositoryId } from "../core/units.ts";
 import { listRepositories, type RepositoryRow, repositoryByPath } from "../store/repository.ts";
 import type { HomeContext } from "./context.ts";
@@ -29,6 +28,6 @@ export const strangerReason = (dir: ByteString): string => `${displayText(dir)} 
  *  entries waited. A copy has such entries as well, but then what they speak of is still where they say. */
 function movedFrom({ db, layout }: Place, dir: ByteString): RepositoryRow | null {
   const [row, ...more] = listRepositories(db);
-  const inside = row !== undefined && more.length === 0 && layout.home === join(row.path, HOME_NAME);
+  const inside = row !== undefined && more.length === 0 && layout.home === homePlace(row);
   return inside && !existsSync(toBuffer(dir)) ? row : null;
 }

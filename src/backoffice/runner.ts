@@ -7,6 +7,7 @@
  *   3. The hook runs; no transaction is open. What it reads is listed while it reads.
  *   4. Outcome, output and what becomes of the run are stored together, guarded by the token.
  */
+import type { ByteString } from "../core/bytes.ts";
 import type { Hook } from "../core/hook.ts";
 import { retryDelay } from "../core/retry.ts";
 import { settingMillis } from "../core/settings.ts";
@@ -18,6 +19,7 @@ import { type AttemptEnd, beginAttempt, finishAttempt, type Run, type RunEnd, se
 import { attemptCommand } from "./attempt-command.ts";
 import { attemptFunction } from "./attempt-function.ts";
 import { type HomeContext, hookLabel, now } from "./context.ts";
+import { unmatched } from "./cutter.ts";
 import type { ListingNote } from "./hook-input.ts";
 import { type Material, materialOf } from "./material.ts";
 import { runName, type Trial } from "./trial.ts";
@@ -38,6 +40,8 @@ export async function execute(
   if (hook === null) return skip("the hook was deleted");
   if (hook.type !== run.type) return skip(`the hook is ${hook.type} now`);
   if (material === null) return skip("its batch was pruned");
+  const unmet = await unmetBranches(ctx, row, hook, material);
+  if (unmet !== null) return skip(unmet);
   if (hook.paths !== null && hook.stdin !== "paths") {
     if (!(await ctx.open(row).touches(material.range, hook.paths, signal)))
       return skip(`--path ${hook.paths.join(" ")} did not match`);
@@ -60,6 +64,14 @@ export async function execute(
   });
   const took = ended.took === null ? "" : ` in ${ended.took} ms`;
   ctx.log(verdict.failed ? "info" : "debug", `run ${runName(run)}: ${verdict.end.reason ?? verdict.end.state}${took}`);
+}
+
+/** Of a repository without refs, `--ref` means the branches that check-ins arrived on; null when one of them matches. */
+async function unmetBranches(ctx: HomeContext, row: RepositoryRow, hook: Hook, material: Material) {
+  const repository = ctx.open(row);
+  if (hook.refs === null || repository.kind === "git") return null;
+  const refs = (await repository.branches(material.range)).map((name) => `refs/heads/${name}` as ByteString);
+  return unmatched(hook.refs, refs);
 }
 
 async function hasPaths(ctx: HomeContext, row: RepositoryRow, hook: Hook, material: Material, signal: AbortSignal) {

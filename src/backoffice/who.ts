@@ -42,6 +42,8 @@ export function receiptOf(source: Spooled | null, at: Instant, homeUid: number):
       remoteUser: null,
       options: [],
       more: false,
+      native: null,
+      rows: null,
     };
   const { entry, uid, name } = source;
   return {
@@ -56,5 +58,7 @@ export function receiptOf(source: Spooled | null, at: Instant, homeUid: number):
     remoteUser: entry.remoteUser,
     options: entry.options,
     more: entry.options.includes(MORE),
+    native: null,
+    rows: null,
   };
 }

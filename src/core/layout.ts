@@ -1,8 +1,14 @@
 /** The names in a home and where they stand. The shim (src/shim/runtime/receive.sh) knows the same names. */
 import { join } from "node:path";
+import type { Kind } from "./hook-type.ts";
 
 /** Name of the home inside a repository's data: the home itself, or a file that points to it. */
 export const HOME_NAME = "gatepost";
+
+/** Where the home of a repository stands, or the file that points to it: in the repository's data; beside a Fossil
+ *  repository, which is a file. */
+export const homePlace = ({ path, kind }: { path: string; kind: Kind }): string =>
+  kind === "fossil" ? `${path}.${HOME_NAME}` : join(path, HOME_NAME);
 
 export const layout = (home: string) => ({
   home,

@@ -11,13 +11,18 @@
  *
  * Neighbours marked --parallel are the members of one pipeline, with stdin, stdout and stderr of each redirected.
  *
+ * Gates of Fossil repositories differ in the parts they take, and in that sh itself compares paths, for which fossil has no
+ * command: a pathspec is a pattern of `case` there. Where it cannot be one, the hook runs at each commit, and one that
+ * would read the paths breaks the gate; whoever adds it is told.
+ *
  * Proven by test/gate/compile.test.ts and test/e2e/gate-*.test.ts.
  */
 import type { Hook } from "../core/hook.ts";
-import { isServerType } from "../core/hook-type.ts";
+import { isServerType, type Kind } from "../core/hook-type.ts";
 import { places, substitute, VARIABLES } from "../core/substitute.ts";
 import { bodyOf, isPlainCall, quoted } from "./command.ts";
 import { type Part, partText } from "./parts.ts";
+import { folderText, pathFunction } from "./path-case.ts";
 import { refFunction } from "./ref-case.ts";
 
 export type CompileOptions = {
@@ -25,6 +30,8 @@ export type CompileOptions = {
   path: string;
   /** Stands for %A instead of the file that would be made; null: as the type has it. */
   auxiliary: string | null;
+  /** The kind of repository; git where it is left out. */
+  kind?: Kind;
 };
 
 const TAKES_INPUT: ReadonlySet<string> = new Set([
@@ -50,7 +57,7 @@ export function compileGate(type: string, hooks: readonly Hook[], options: Compi
     ...restOf(parts),
     ...[...parts].sort().map(partText),
     ...header(type, parts, options),
-    ...prepared.flatMap(({ refs }) => refs),
+    ...prepared.flatMap(({ functions }) => functions),
   ];
   for (const group of groupsOf(prepared)) lines.push(...(group.length === 1 ? alone(group[0]) : together(group)));
   return `${lines.join("\n")}\n_gatepost_done "${hooks.length}"`;
@@ -60,7 +67,7 @@ export function compileGate(type: string, hooks: readonly Hook[], options: Compi
  *  run: reading it costs a commit a third of a millisecond. */
 function restOf(parts: ReadonlySet<Part>): string[] {
   if (parts.size === 0) return [];
-  if (parts.has("facts") || parts.has("together") || parts.has("distrust")) return ["_gatepost_load"];
+  if (ALWAYS.some((part) => parts.has(part))) return ["_gatepost_load"];
   const later = (name: string): string => `${name}() { _gatepost_load; ${name} "$@"; }`;
   return [
     'if [ "$_gatepost_rest" != "$_gatepost_version" ]; then',
@@ -70,12 +77,16 @@ function restOf(parts: ReadonlySet<Part>): string[] {
   ];
 }
 
+/** The parts that use it on the common path. */
+const ALWAYS: readonly Part[] = ["facts", "together", "distrust", "fossil-auxiliary"];
+
 type Prepared = {
   hook: Hook;
   /** Its place in the file, for the names of files and functions. */
   index: number;
   needs: Part[];
-  refs: string[];
+  /** Functions of its own, which compare refs or paths. */
+  functions: string[];
   /** The calls of ours that all must succeed for the hook to run. */
   conditions: string[];
   trace: string;
@@ -87,30 +98,42 @@ type Prepared = {
   stdin: "inherited" | "input" | "file";
 };
 
-function prepare(type: string, hook: Hook, index: number, { auxiliary }: CompileOptions): Prepared {
+function prepare(type: string, hook: Hook, index: number, { auxiliary, kind }: CompileOptions): Prepared {
   const given = hook.command ?? "";
   const substituted = substitute(given);
   const command = substituted.ok ? substituted.command : "exit 126"; // such a one cannot be stored
   const needs: Part[] = [];
-  const conditions: string[] = hook.dir === null ? [] : [`_gatepost_has_folder ${quoted(hook.dir)}`];
-  const refs: string[] = [];
-  const specs = [hook.dir ?? "", ...(hook.paths ?? [])].map(quoted).join(" "); // the folder comes first
+  const folder = kind === "fossil" ? folderText(hook.dir) : (hook.dir ?? "");
+  const conditions: string[] = hook.dir === null ? [] : [`_gatepost_has_folder ${quoted(folder)}`];
+  const functions: string[] = [];
+  const fossil = kind === "fossil";
+  // The folder comes first.
+  let specs = [hook.dir ?? "", ...(hook.paths ?? [])].map(quoted).join(" ");
   if (hook.refs !== null) {
     needs.push("refs");
-    refs.push(refFunction(`_gatepost_ref_${index}`, hook.refs));
+    functions.push(refFunction(`_gatepost_ref_${index}`, hook.refs));
     conditions.push(`_gatepost_ref _gatepost_ref_${index}`);
   }
   const looksAtPaths = hook.paths !== null || hook.stdin === "paths";
-  if (isOfCommit(type)) {
+  let filters = hook.paths !== null;
+  if (fossil && (looksAtPaths || hook.dir !== null)) {
+    needs.push("fossil-changes");
+    const accepts = pathFunction(`_gatepost_path_${index}`, hook.paths ?? []);
+    filters &&= accepts !== null;
+    specs = `${quoted(folderText(hook.dir))} _gatepost_path_${index}`;
+    if (accepts !== null) functions.push(accepts);
+    else if (hook.stdin === "paths") conditions.push("_gatepost_break 'sh cannot match its --path'");
+  } else if (isOfCommit(type)) {
     if (looksAtPaths || hook.dir !== null) needs.push("staged");
   } else if (looksAtPaths) {
     needs.push("pushed", "refs");
     conditions.push(`_gatepost_guard=${hook.refs === null ? "" : `_gatepost_ref_${index}`}`);
   }
-  if (hook.paths !== null && hook.stdin !== "paths") conditions.push(`_gatepost_touches ${specs}`);
+  if (filters && hook.stdin !== "paths") conditions.push(`_gatepost_touches ${specs}`);
   const usesAuxiliary = substituted.ok && (substituted.uses.has("A") || given.includes(VARIABLES.A));
   if (usesAuxiliary && auxiliary === null && !HAS_MESSAGE.has(type)) {
-    needs.push("temporary", "auxiliary", type === "before-commit" ? "describe" : "facts");
+    if (fossil) needs.push("temporary", "fossil-auxiliary");
+    else needs.push("temporary", "auxiliary", type === "before-commit" ? "describe" : "facts");
     conditions.push('_gatepost_auxiliary "$@"');
   }
   if (hook.stdin === "paths") {
@@ -119,13 +142,13 @@ function prepare(type: string, hook: Hook, index: number, { auxiliary }: Compile
     conditions.push(`_gatepost_paths ${hook.parallel || hook.timeout !== null ? "file" : "list"} ${specs}`);
   }
   if (hook.timeout !== null) needs.push("timed");
-  if (hook.dir !== null || hook.timeout !== null) needs.push("enter");
+  if (hook.dir !== null || hook.timeout !== null) needs.push(fossil ? "fossil-enter" : "enter");
   if (hook.parallel) needs.push("together", "temporary");
   return {
     hook,
     index,
     needs,
-    refs,
+    functions,
     conditions,
     trace: isServerType(type) ? "" : traceOf(given),
     body: hook.dir === null ? bodyOf(command) : `${enter(type, hook.dir)}\n${bodyOf(command)}`,
@@ -156,6 +179,7 @@ function header(type: string, parts: ReadonlySet<Part>, options: CompileOptions)
   if (type === "before-push") lines.push("_gatepost_remote=$1");
   if (options.auxiliary !== null) lines.push(`${VARIABLES.A}=${quoted(options.auxiliary)}`);
   else if (HAS_MESSAGE.has(type)) lines.push(`case $1 in /*) ${VARIABLES.A}=$1 ;; *) ${VARIABLES.A}=$PWD/$1 ;; esac`);
+  if (parts.has("fossil-auxiliary")) lines.push("_gatepost_ask_parent");
   if (parts.has("describe")) lines.push('_gatepost_write() { _gatepost_describe "$_gatepost_file"; }');
   else if (parts.has("facts")) lines.push('_gatepost_write() { _gatepost_facts "$@"; }');
   return lines;

@@ -7,12 +7,13 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { Bell } from "../backoffice/bell.ts";
 import type { Log, Progress } from "../backoffice/context.ts";
-import { serveHome, watchSpool } from "../backoffice/daemon.ts";
+import { serveHome } from "../backoffice/daemon.ts";
 import type { HookFunction } from "../backoffice/function-hook.ts";
 import { hasWork } from "../backoffice/idle.ts";
 import { nothingDone, type Passed, pass } from "../backoffice/pass.ts";
 import { announce, withdraw } from "../backoffice/presence.ts";
 import { onSchedule } from "../backoffice/schedule.ts";
+import { watchSpool } from "../backoffice/watch.ts";
 import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import type { Millis } from "../core/units.ts";

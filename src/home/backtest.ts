@@ -14,9 +14,9 @@ import { newestReceipt, receiptsBetween } from "../store/receipt.ts";
 import { updatesOfReceipt } from "../store/ref.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import { commitsIn, readCommits } from "../vcs/git/history.ts";
+import { openGit } from "../vcs/git.ts";
 import { type OpenHome, requireOwner } from "./open.ts";
 import { movesOf, pushVariables, subjectOf } from "./pushes.ts";
-import { openRepository } from "./serve.ts";
 import { limitsOf } from "./try-gate.ts";
 import { goneOf, openScratch, refsBefore, trialPlace } from "./try-place.ts";
 
@@ -76,7 +76,7 @@ async function overCommits(
   const scratch = openScratch(home, row, place, { hook, type, place: { kind: "files" }, auxiliary: null });
   let done = 0;
   try {
-    const refs = new Map(await openRepository(row).readRefs("all"));
+    const refs = new Map(await openGit(row.path).readRefs("all"));
     if ("branch" in head) refs.delete(head.branch);
     putRefs(scratch, refs);
     const env = callerEnvironment(process.env, toolsOf(place.root));

@@ -15,7 +15,7 @@
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
-import { HOME_NAME } from "../core/layout.ts";
+import { homePlace } from "../core/layout.ts";
 import { closedBecause, removeMovedAside } from "../shim/install.ts";
 import { hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
 import { FIX, type Finding, failure } from "./doctor/finding.ts";
@@ -74,14 +74,16 @@ function locateOrLost(options: DoctorOptions): Located | Diagnosis {
   try {
     return locate(options);
   } catch (error) {
-    const path = options.home === undefined ? findRepository(resolve(options.cwd, options.repository ?? ".")) : null;
-    const place = path === null ? "" : join(path, HOME_NAME);
-    if (!(error instanceof GatepostError) || error.code !== "GP_NO_HOME" || !existsSync(place)) throw error;
-    const home = homeOf(path ?? "");
+    const found = options.home === undefined ? findRepository(resolve(options.cwd, options.repository ?? ".")) : null;
+    const place = found === null ? "" : homePlace(found);
+    if (!(error instanceof GatepostError) || error.code !== "GP_NO_HOME" || found === null || !existsSync(place))
+      throw error;
+    const { path } = found;
+    const home = homeOf(found);
     const says =
       home === null ? `${place} does not name a home: gates refuse.` : `The home ${home} is gone: gates refuse.`;
-    const findings = [failure("pointer", says, `gatepost init --home DIR ${quoted(path ?? "")}`)];
-    const examined: Examined[] = [{ kind: "repository", name: basename(path ?? ""), path: path ?? "", findings }];
+    const findings = [failure("pointer", says, `gatepost init --home DIR ${quoted(path)}`)];
+    const examined: Examined[] = [{ kind: "repository", name: basename(path), path, findings }];
     return { home: home ?? "", examined, mended: [], trouble: [], edited: [] };
   }
 }
@@ -151,7 +153,7 @@ async function mend({ home: dir, repository }: Located, found: readonly Examined
 
 /** Whether it is this home's to mend: not one that another home has taken over, or that another user owns. */
 function isServed(home: OpenHome, row: RepositoryRow): boolean {
-  const other = homeOf(row.path);
+  const other = homeOf(row);
   return (other === null || other === home.dir) && statSync(row.path).uid === statSync(home.dir).uid;
 }
 

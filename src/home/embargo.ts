@@ -7,4 +7,4 @@ import type { OpenHome } from "./open.ts";
 
 /** The end of the embargo on what waits in the repository; null when nothing is held back. */
 export const embargoOf = (home: OpenHome, row: RepositoryRow, now: number): Instant | null =>
-  embargoUntil(waitingReceipts(home.db, row.id, row.cursor), null, now as Instant);
+  embargoUntil(waitingReceipts(home.db, row.id, row.cursor), row.embargo, now as Instant);

@@ -30,7 +30,7 @@ import { dirname, join } from "node:path";
 import { GatepostError, isSystemError } from "../core/errors.ts";
 import { bySequence, covers, type Hook } from "../core/hook.ts";
 import { IN_PLACE, isServerType, nativeHooks } from "../core/hook-type.ts";
-import { HOME_NAME } from "../core/layout.ts";
+import { homePlace } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
 import {
   closedBecause,
@@ -68,8 +68,8 @@ export function marked<T>(home: OpenHome, edit: () => T): T {
 }
 
 /** The file that holds the compiled hooks of a type for a repository. */
-export const compiledFile = (home: OpenHome, row: Pick<RepositoryRow, "id" | "path">, type: string): string =>
-  join(home.layout.gates, home.dir === join(row.path, HOME_NAME) ? type : `${row.id}.${type}`);
+export const compiledFile = (home: OpenHome, row: Pick<RepositoryRow, "id" | "path" | "kind">, type: string): string =>
+  join(home.layout.gates, home.dir === homePlace(row) ? type : `${row.id}.${type}`);
 
 /** A hooks folder in which the shims could not be brought in line, and why. */
 export type Unreached = { folder: string; why: string };
@@ -140,7 +140,7 @@ export function compileAll(home: OpenHome): Wanted {
       const file = compiledFile(home, row, type).slice(home.layout.gates.length + 1);
       files.set(file, compiled(type, own.get(type) ?? []));
     }
-    if (left || homeOf(row.path) !== home.dir) continue; // gone, or served by another home now
+    if (left || homeOf(row) !== home.dir) continue; // gone, or served by another home now
     for (const { path: folder, use } of places) {
       const change = folders.get(folder) ?? { folder, use, natives: [], receivers: [] };
       const natives = [...own.keys()].flatMap(nativeHooks);

@@ -1,37 +1,32 @@
 /**
  * `init`: registers repositories. For each one: find it, make or open its home, write it into the home's table with
- * every ref at its present value, and put the shims into its hooks folder. Calling it again changes nothing that is as it
+ * its present state, and put the shims into its hooks folder. Calling it again changes nothing that is as it
  * should be, and mends what is not: a shim that is gone, a home that was moved.
  */
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
-import { HOME_NAME, layout, pointerText } from "../core/layout.ts";
+import { homePlace, layout, pointerText } from "../core/layout.ts";
 import type { Instant } from "../core/units.ts";
-import { closedBecause, installShims, PUSH_RECEIVER } from "../shim/install.ts";
 import { closeDatabase, openDatabase, write } from "../store/database.ts";
-import { clearLedger, putRef } from "../store/ref.ts";
 import {
   addRepository,
-  type HooksFolder,
-  hooksFolders,
   listRepositories,
-  noteLook,
   placeRepository,
-  putHooksFolders,
   type RepositoryRow,
   repositoryById,
   repositoryByPath,
 } from "../store/repository.ts";
-import { hooksFoldersOf, type Identity, identifyGit, openGit } from "../vcs/git.ts";
 import { takeEdited } from "./edited.ts";
 import { refreshGates, requireReached } from "./gates.ts";
-import { findRepository, homeOf } from "./locate.ts";
+import { type Found, findRepository, homeOf } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
-import { closeHome, homeSettings, type OpenHome } from "./open.ts";
+import { closeHome, type OpenHome } from "./open.ts";
+import { gitSubject, type Placed, type Subject } from "./subject.ts";
+import { fossilSubject } from "./subject-fossil.ts";
 
 /** What `init` did for one repository. */
-export type Registration = {
+export type Registration = Placed & {
   repository: RepositoryRow;
   home: string;
   how: Made["how"];
@@ -39,68 +34,46 @@ export type Registration = {
   known: boolean;
   bare: boolean;
   shared: boolean;
+  /** Refs, or receipts of a repository that numbers them itself. */
   refs: number;
-  /** Hooks that were there and keep running. */
-  chained: string[];
-  /** Why no shim was put in place; null when they were. */
-  noShim: string | null;
   /** Where shims were kept that somebody had edited. */
   edited: string[];
 };
 
-/** Registers the repository at `path`. With `home`, that home serves it; else the one it has, or one inside it. */
+/** Registers the repository at `path`. With `home`, that home serves it; else the one it has, or its own. */
 export async function register(path: string, home: string | null): Promise<Registration> {
   const found = findRepository(path);
-  if (found !== null) requireOwnRepository(found); // before git, which would refuse with advice that leads nowhere
-  const identity = await identifyGit(path);
-  requireOwnRepository(identity.gitDir);
-  const place = join(identity.gitDir, HOME_NAME);
-  const present = homeOf(identity.gitDir);
+  if (found !== null) requireOwnRepository(found.path); // before git, which would refuse with advice that leads nowhere
+  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  const subject = await (isFile || found?.kind === "fossil" ? fossilSubject(found?.path ?? path) : gitSubject(path));
+  requireOwnRepository(subject.path);
+  const place = homePlace(subject);
+  const present = homeOf(subject);
   const wanted = home ?? present ?? place;
-  if (home !== null && present !== null && resolve(present) !== resolve(home) && serves(present, identity.gitDir))
-    throw new GatepostError("GP_USAGE", `${identity.gitDir} already has the home ${present}. Nothing was changed.`, {
-      hint: `Take it out of that one first: gatepost uninstall -R ${identity.gitDir}`,
+  if (home !== null && present !== null && resolve(present) !== resolve(home) && serves(present, subject.path))
+    throw new GatepostError("GP_USAGE", `${subject.path} already has the home ${present}. Nothing was changed.`, {
+      hint: `Take it out of that one first: gatepost uninstall -R ${subject.path}`,
     });
-  const shared = identity.sharedRepository || isGroupWritable(identity.gitDir);
   if (wanted !== place) mkdirSync(wanted, { recursive: true, mode: 0o700 });
   const dir = wanted === place ? place : realpathSync(wanted);
-  const { home: open, how } = makeHome(dir, shared);
+  const { home: open, how } = makeHome(dir, subject.shared);
   try {
-    const registered = await enter(open, identity, how);
+    const registered = await enter(open, subject, how);
     if (dir !== place) writePointer(place, dir, registered.repository.id);
-    const noShim = closedBecause(identity.hooksDir);
-    const folders = await hooksFoldersOf(identity);
-    const chained = placeShims(open, registered.repository, folders, how);
+    const placed = await subject.place(open, registered.repository, how);
     requireReached(refreshGates(open));
     return {
       ...registered,
+      ...placed,
       home: dir,
       how,
-      bare: identity.bare,
-      shared,
-      chained,
-      noShim: noShim === null ? null : `the hooks folder is ${identity.hooksDir}, and ${noShim}`,
+      bare: subject.bare,
+      shared: subject.shared,
       edited: takeEdited(),
     };
   } finally {
     closeHome(open);
   }
-}
-
-/** Puts the receive shim for pushes into each folder that no other manager owns, and notes the folders for the gates. Returns the
- *  earlier hooks that are run by a shim now. Under the write lock: of two calls at once, the second must not take the
- *  first one's shim for an earlier hook. */
-function placeShims(home: OpenHome, row: RepositoryRow, folders: readonly HooksFolder[], how: Made["how"]): string[] {
-  return write(home.db, () => {
-    // Those of before stay known while they are there: core.hooksPath comes and goes, and uninstall takes all of it out.
-    const before = how === "copied" || how === "moved" ? [] : hooksFolders(row);
-    const old = before.filter(
-      ({ path, use }) => use !== "left" && existsSync(path) && !folders.some((folder) => folder.path === path),
-    );
-    putHooksFolders(home.db, row.id, [...folders, ...old.map((folder) => ({ ...folder, former: true as const }))]);
-    const free = folders.filter(({ path }) => closedBecause(path) === null);
-    return [...new Set(free.flatMap(({ path }) => installShims(path, [PUSH_RECEIVER])))];
-  });
 }
 
 /** Puts the pointer file in place; what came along with a copy of the repository is kept beside it. */
@@ -117,8 +90,6 @@ function requireOwnRepository(gitDir: string): void {
   });
 }
 
-const isGroupWritable = (path: string): boolean => (statSync(path).mode & 0o020) !== 0;
-
 /** Whether that home has the repository in its table. A folder or pointer that came along with a copy does not bind it. */
 function serves(dir: string, gitDir: string): boolean {
   try {
@@ -133,38 +104,23 @@ function serves(dir: string, gitDir: string): boolean {
   }
 }
 
-async function enter(home: OpenHome, identity: Identity, how: Made["how"]) {
-  const inside = home.dir === join(identity.gitDir, HOME_NAME);
-  const setting = homeSettings(home).refs;
-  const which = setting === "auto" ? (identity.bare ? "all" : "public") : (setting as "all" | "public");
-  const repository = openGit(identity.gitDir);
-  const fingerprint = repository.fingerprint(null, Date.now());
-  const refs = await repository.readRefs(which);
+async function enter(home: OpenHome, subject: Subject, how: Made["how"]) {
+  const { path, kind, workTree, inode, objectFormat } = subject;
+  const inside = home.dir === homePlace(subject);
+  const find = () => repositoryByPath(home.db, path) ?? (inside ? movedRow(home, how) : null);
+  const present = await subject.read(home, find());
   const now = Date.now() as Instant;
   return write(home.db, () => {
     // Looked up under the write lock: of two calls at once, the second finds what the first one registered.
-    const known = repositoryByPath(home.db, identity.gitDir) ?? (inside ? movedRow(home, how) : null);
-    const { gitDir: path, workTree, inode, objectFormat } = identity;
-    const id =
-      known?.id ??
-      addRepository(home.db, {
-        name: freeName(home, path, workTree),
-        kind: "git",
-        path,
-        inode,
-        workTree,
-        objectFormat,
-        now,
-      });
+    const known = find();
+    const name = known?.name ?? freeName(home, path, workTree);
+    const id = known?.id ?? addRepository(home.db, { name, kind, path, inode, workTree, objectFormat, now });
     if (known !== null) placeRepository(home.db, { id, path, inode, workTree, objectFormat });
     // What is there now has not just arrived. A repository that was known keeps its ledger: what changed meanwhile did.
-    if (known === null || how === "copied" || known.inode !== inode) {
-      clearLedger(home.db, { repository: id });
-      for (const [ref, value] of refs) putRef(home.db, id, ref, value);
-      noteLook(home.db, { id, fingerprint: fingerprint.unsure ? null : fingerprint.text, now });
-    }
+    const isOther = kind === "git" ? known?.inode !== inode : present.differs;
+    if (known === null || how === "copied" || isOther) present.store(home, id);
     const row = repositoryById(home.db, id) as RepositoryRow;
-    return { repository: row, known: known !== null, refs: refs.size };
+    return { repository: row, known: known !== null, refs: present.count };
   });
 }
 
@@ -175,9 +131,9 @@ function movedRow(home: OpenHome, how: Made["how"]): RepositoryRow | null {
 }
 
 /** The shortest end of the path that no other repository of the home is called by. */
-function freeName(home: OpenHome, gitDir: string, workTree: string | null): string {
+function freeName(home: OpenHome, path: string, workTree: string | null): string {
   const taken = new Set(listRepositories(home.db).map(({ name }) => name));
-  const place = workTree ?? gitDir;
+  const place = workTree ?? path;
   let name = basename(place);
   let rest = dirname(place);
   while (taken.has(name) && rest !== dirname(rest)) {
@@ -188,7 +144,7 @@ function freeName(home: OpenHome, gitDir: string, workTree: string | null): stri
 }
 
 /** Removes the pointer file of a repository, if it is one that points to this home. */
-export function removePointer(gitDir: string, home: string): void {
-  const place = join(gitDir, HOME_NAME);
-  if (home !== place && homeOf(gitDir) === home) rmSync(place, { force: true });
+export function removePointer(repository: Found, home: string): void {
+  const place = homePlace(repository);
+  if (home !== place && homeOf(repository) === home) rmSync(place, { force: true });
 }

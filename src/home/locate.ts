@@ -1,11 +1,14 @@
 /**
- * Finds the home that serves a repository by looking, as Git itself would, without starting Git: from the path upwards
- * to the first folder that is, or has, a Git directory; in that the home, or the small file that points to it.
+ * Finds the home that serves a repository by looking, as Git and Fossil would, without starting them: from the path
+ * upwards to the first folder that is, or has, a Git directory, or that is a Fossil checkout; or the path is a Fossil
+ * repository, which is a file. In or beside the repository stands the home, or the small file that points to it.
  */
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
-import { HOME_NAME, layout, readPointer } from "../core/layout.ts";
+import type { Kind } from "../core/hook-type.ts";
+import { homePlace, layout, readPointer } from "../core/layout.ts";
+import { findFossil } from "../vcs/fossil.ts";
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
@@ -39,32 +42,37 @@ function common(gitDirectory: string): string {
   return isAbsolute(text) ? text : join(gitDirectory, text);
 }
 
-/** The data directory of the repository that `path` is in, as a real path; null where there is no repository. */
-export function findRepository(path: string): string | null {
-  let folder: string;
+/** A repository as it was found: where its data is, as a real path (of Fossil: the file). */
+export type Found = { kind: Kind; path: string };
+
+/** The repository that `path` is or is in, the nearest one; null where there is none. */
+export function findRepository(path: string): Found | null {
+  let start: string;
   try {
-    folder = realpathSync(resolve(path));
+    start = realpathSync(resolve(path));
   } catch {
     return null;
   }
-  for (;;) {
+  const fossil = findFossil(start);
+  // A file that is a repository is meant, wherever it stands.
+  if (fossil !== null && fossil.checkout === null) return { kind: "fossil", path: fossil.file };
+  for (let folder = start; ; folder = dirname(folder)) {
     const found = gitDirectoryAt(folder);
     if (found !== null) {
       try {
-        return realpathSync(found);
+        return { kind: "git", path: realpathSync(found) };
       } catch {
         return null;
       }
     }
-    const parent = dirname(folder);
-    if (parent === folder) return null;
-    folder = parent;
+    if (fossil !== null && fossil.checkout === folder) return { kind: "fossil", path: fossil.file };
+    if (folder === dirname(folder)) return null;
   }
 }
 
-/** The home of a repository by its data directory: inside it, or where its pointer says; null where it has none. */
-export function homeOf(repositoryPath: string): string | null {
-  const place = join(repositoryPath, HOME_NAME);
+/** The home of a repository: where it stands by default, or where its pointer says; null where it has none. */
+export function homeOf(repository: Found): string | null {
+  const place = homePlace(repository);
   const stat = statSync(place, { throwIfNoEntry: false });
   if (stat === undefined) return null;
   if (stat.isDirectory()) return place;
@@ -82,11 +90,11 @@ export function locate(options: { repository?: string | undefined; home?: string
   if (options.home !== undefined) {
     const home = requireHome(resolve(options.cwd, options.home));
     if (options.repository === undefined) return { home, repository: null };
-    return { home, repository: findRepository(resolve(options.cwd, options.repository)) ?? options.repository };
+    return { home, repository: findRepository(resolve(options.cwd, options.repository))?.path ?? options.repository };
   }
   const start = resolve(options.cwd, options.repository ?? ".");
-  const repository = findRepository(start);
-  if (repository === null) {
+  const found = findRepository(start);
+  if (found === null) {
     if (statSync(join(start, "gatepost.db"), { throwIfNoEntry: false }) !== undefined)
       return { home: requireHome(start), repository: null };
     throw new GatepostError(
@@ -100,12 +108,12 @@ export function locate(options: { repository?: string | undefined; home?: string
       },
     );
   }
-  const home = homeOf(repository);
+  const home = homeOf(found);
   if (home === null || !isFolder(home))
-    throw new GatepostError("GP_NO_HOME", `${repository} is not registered.`, {
+    throw new GatepostError("GP_NO_HOME", `${found.path} is not registered.`, {
       hint: `Register it: gatepost init ${quoteForHint(options.repository ?? ".")}`,
     });
-  return { home, repository };
+  return { home, repository: found.path };
 }
 
 const notThere = (path: string): string =>

@@ -5,14 +5,14 @@ import { GatepostError } from "../core/errors.ts";
 import type { Call } from "../gate/ask.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import { collect, startGit } from "../vcs/git/run.ts";
-import type { Repository } from "../vcs/repository.ts";
+import type { GitRepository } from "../vcs/repository.ts";
 import { gitAt, type TrialPlace } from "./try-place.ts";
 
 /** Arguments and stdin of pre-push. A branch without an upstream counts as new at the remote `origin`. */
 export async function pushOfHead(
   row: RepositoryRow,
   place: TrialPlace,
-  repository: Repository,
+  repository: GitRepository,
 ): Promise<Pick<Call, "args" | "stdin">> {
   if (!("branch" in place.head) || place.commit === null)
     throw new GatepostError("GP_USAGE", "HEAD is on no branch with a commit, so there is no push to try the hook on.", {

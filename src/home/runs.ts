@@ -9,7 +9,7 @@ import { readGates, setAside } from "../spool/drain.ts";
 import { type Batch, batchById } from "../store/batch.ts";
 import { write } from "../store/database.ts";
 import { gateById, updatesOfGate } from "../store/gate.ts";
-import { receiptsBetween } from "../store/receipt.ts";
+import { rcvidOf, receiptsBetween } from "../store/receipt.ts";
 import { updatesOfReceipt } from "../store/ref.ts";
 import { repositoryById } from "../store/repository.ts";
 import { addRun, type GateRun, type Run, runById } from "../store/run.ts";
@@ -93,6 +93,8 @@ function gateOf(home: OpenHome, run: GateRun): JudgedGate | null {
   const gate = gateById(home.db, run.gate);
   return gate === null ? null : { ...gate, updates: updatesOfGate(home.db, gate.id) };
 }
+
+export { rcvidOf };
 
 /** What a run hands out; of a batch of very many receipts only the first hundred, which is enough to describe it. */
 function arrivals(home: OpenHome, run: Run, batch: Batch): Arrival[] {

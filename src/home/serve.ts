@@ -8,6 +8,7 @@ import type { Kind } from "../core/hook-type.ts";
 import { settingsFrom } from "../core/settings.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import { readSetting, readSettings } from "../store/setting.ts";
+import { openFossil } from "../vcs/fossil.ts";
 import { openGit } from "../vcs/git.ts";
 import type { Repository } from "../vcs/repository.ts";
 import { keptSentence, takeEdited } from "./edited.ts";
@@ -50,7 +51,10 @@ export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
 }
 
 /** The read-only view of a repository, by its kind. */
-const openers: Partial<Record<Kind, (row: RepositoryRow) => Repository>> = { git: (row) => openGit(row.path) };
+const openers: Partial<Record<Kind, (row: RepositoryRow) => Repository>> = {
+  git: (row) => openGit(row.path),
+  fossil: (row) => openFossil(row.path),
+};
 
 export function openRepository(row: RepositoryRow): Repository {
   const opener = openers[row.kind];

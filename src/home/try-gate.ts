@@ -23,7 +23,7 @@ import type { Outcome } from "../process/hook-process.ts";
 import { gatePlace } from "../shim/install.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import { readCommits } from "../vcs/git/history.ts";
-import type { Move, Repository } from "../vcs/repository.ts";
+import { type GitRepository, type Move, refRange } from "../vcs/repository.ts";
 import { homeSettings, type OpenHome, requireOwner } from "./open.ts";
 import { pushOfHead } from "./push-of-head.ts";
 import { movesOf, pushVariables } from "./pushes.ts";
@@ -70,7 +70,7 @@ export function limitsOf(home: OpenHome, keep: number, signal: AbortSignal): Lim
 export async function tryGate(
   home: OpenHome,
   row: RepositoryRow,
-  repository: Repository,
+  repository: GitRepository,
   hook: Hook,
   options: TryOptions,
   received: () => Promise<Material>,
@@ -125,7 +125,7 @@ type About = { hook: Hook; type: string; auxiliary: string | null };
 async function askHere(
   home: OpenHome,
   row: RepositoryRow,
-  repository: Repository,
+  repository: GitRepository,
   place: TrialPlace,
   about: About,
   options: TryOptions,
@@ -152,7 +152,7 @@ async function askHere(
 async function callOf(
   scratch: Scratch,
   row: RepositoryRow,
-  repository: Repository,
+  repository: GitRepository,
   place: TrialPlace,
   { type, auxiliary }: About,
   options: TryOptions,
@@ -183,7 +183,7 @@ async function messageOfHead(scratch: Scratch, { own, commit }: TrialPlace): Pro
 async function askPush(
   home: OpenHome,
   row: RepositoryRow,
-  repository: Repository,
+  repository: GitRepository,
   place: TrialPlace,
   about: About,
   material: Material,
@@ -191,7 +191,7 @@ async function askPush(
 ): Promise<Answer> {
   const scratch = openScratch(home, row, place, { ...about, place: { kind: "bare" } });
   try {
-    const moves = asOnePush(material.receipts.length > 0 ? movesOf(material.receipts) : material.range.moves);
+    const moves = asOnePush(material.receipts.length > 0 ? movesOf(material.receipts) : refRange(material.range).moves);
     const first = material.receipts[0]?.id;
     const before = first === undefined ? await beforeHead(row, repository, moves) : await refsBefore(home, row, first);
     const push = { id: "", subject: "", before, moves, env: pushVariables(material.receipts.at(-1)) };
@@ -217,7 +217,7 @@ function asOnePush(moves: readonly Move[]): Move[] {
   return [...merged.values()].filter(({ old, new: value }) => old !== value);
 }
 
-async function beforeHead(row: RepositoryRow, repository: Repository, moves: readonly Move[]) {
+async function beforeHead(row: RepositoryRow, repository: GitRepository, moves: readonly Move[]) {
   const refs = new Map(await repository.readRefs("all"));
   for (const { ref, old } of moves) moveRef(refs, ref, old);
   return withoutGone(row.path, refs);

@@ -9,8 +9,9 @@
 
 import { rmSync } from "node:fs";
 import { join } from "node:path";
+import { receiptOfArrival } from "../backoffice/arrivals.ts";
 import { writeAuxiliary } from "../backoffice/auxiliary.ts";
-import { hookInput, hookVariables, type ListingNote } from "../backoffice/hook-input.ts";
+import { folderOf, hookInput, hookVariables, type ListingNote } from "../backoffice/hook-input.ts";
 import { type Material, materialBetween } from "../backoffice/material.ts";
 import { GatepostError } from "../core/errors.ts";
 import type { Hook } from "../core/hook.ts";
@@ -21,7 +22,7 @@ import { runAttempt } from "../process/hook-process.ts";
 import type { Batch } from "../store/batch.ts";
 import { newestReceipt, receiptById } from "../store/receipt.ts";
 import type { RepositoryRow } from "../store/repository.ts";
-import type { Repository } from "../vcs/repository.ts";
+import type { FossilRepository, GitRepository, Repository } from "../vcs/repository.ts";
 import { homeSettings, type OpenHome, requireOwner } from "./open.ts";
 import { type Trying, type TryOptions, tooMany, tryGate } from "./try-gate.ts";
 
@@ -37,30 +38,35 @@ export async function tryHook(
   if (command === null)
     throw new GatepostError("GP_USAGE", `Hook ${hook.id} is a function of an embedding program; only that can run it.`);
   const type = hook.type === "disabled" ? hook.wasType : hook.type;
-  const received = async (): Promise<Material> => interval(home, row, options) ?? (await standIn(repository));
-  if (type !== "after-receive" && type !== null) return tryGate(home, row, repository, hook, options, received);
+  const isGate = type !== "after-receive" && type !== null;
+  const received = async (): Promise<Material> => {
+    if (repository.kind === "fossil") return isGate ? nothing(row) : fossilMaterial(repository, row, options);
+    return interval(home, row, options) ?? (await standIn(repository));
+  };
+  if (repository.kind === "git" && isGate) return tryGate(home, row, repository, hook, options, received);
   if (options.args.length > 0) throw tooMany(options.args);
   const material = await received();
-  const auxiliary = options.auxiliary ?? join(home.layout.auxiliary, "test.json");
+  // A gate of Fossil is tried as fossil does it: with the file that was named, or with none.
+  const auxiliary = options.auxiliary ?? (isGate ? "" : join(home.layout.auxiliary, "test.json"));
   const values = { program: home.layout.program, repository: row.path, auxiliary };
   const note: ListingNote = { gone: null };
   const lines = () => hookInput(repository, hook, material, note, options.signal);
   return {
     readable: readable(command, values),
-    standIn: material.receipts.length === 0,
+    standIn: repository.kind === "git" && material.receipts.length === 0,
     lines,
     async run() {
       requireOwner(home.dir); // its files are made in the home, and the hook runs as its owner
       const substituted = substitute(command);
       if (!substituted.ok) throw new GatepostError("GP_SUBSTITUTE", substituted.reason);
       const own = join(home.layout.auxiliary, `test-${process.pid}.json`);
-      const file = options.auxiliary ?? own;
+      const file = options.auxiliary ?? (isGate ? "" : own);
       const settings = homeSettings(home);
       try {
-        if (options.auxiliary === null) writeAuxiliary(own, { run: "test", attempt: 1, hook, row }, material);
+        if (file === own) writeAuxiliary(own, { run: "test", attempt: 1, hook, row }, material);
         return await runAttempt({
           command: substituted.command,
-          cwd: row.path,
+          cwd: folderOf(row),
           env: hookVariables(home.layout, hook, row, material, { id: "test", attempt: 1, auxiliary: file }),
           stdin: lines(),
           timeout: hook.timeout ?? settingMillis(settings, "timeout"),
@@ -88,12 +94,44 @@ function interval(home: OpenHome, row: RepositoryRow, { base, upto }: TryOptions
   }
   const end = upto ?? newest ?? (0 as ReceiptId);
   const start = base ?? ((end - 1) as ReceiptId);
-  if (start >= end && !(start === end && end === 0))
-    throw new GatepostError("GP_USAGE", `There is nothing after receipt ${start} up to ${end}.`, {
-      hint: "--base-rcvid is the receipt before the first to hand out; --new-rcvid the last.",
-    });
+  if (start >= end && !(start === end && end === 0)) throw nothingBetween(start, end);
   return materialBetween(home.db, row, pseudoBatch(row, start, end), null, true);
 }
+
+const nothing = (row: RepositoryRow): Material => ({
+  batch: pseudoBatch(row, 0 as ReceiptId, 0 as ReceiptId),
+  receipts: [],
+  leftOut: [],
+  range: { spans: [] },
+});
+
+/** Receipts by Fossil's own numbers, also those from before it was registered. */
+async function fossilMaterial(repository: FossilRepository, row: RepositoryRow, { base, upto }: TryOptions) {
+  const { newest, receipts } = await repository.receipts(base, upto);
+  const end = upto ?? newest;
+  const start = base ?? Math.max(0, end - 1);
+  if (end > newest || start > newest)
+    throw new GatepostError("GP_USAGE", `${row.name} has no receipt ${Math.max(start, end)}.`, {
+      hint: newest === 0 ? "It has no receipts yet." : `Its newest receipt is ${newest}; 0 is before the first.`,
+    });
+  if (start >= end && end > 0) throw nothingBetween(start, end);
+  return {
+    batch: pseudoBatch(row, start as ReceiptId, end as ReceiptId),
+    receipts: receipts.map((one) => ({
+      ...receiptOfArrival(one, one.at),
+      id: one.rcvid as ReceiptId,
+      updates: [],
+      leftOut: false,
+    })),
+    leftOut: [],
+    range: { spans: [{ after: start, upto: end, rows: null }] },
+  };
+}
+
+const nothingBetween = (start: number, end: number): GatepostError =>
+  new GatepostError("GP_USAGE", `There is nothing after receipt ${start} up to ${end}.`, {
+    hint: "--base-rcvid is the receipt before the first to hand out; --new-rcvid the last.",
+  });
 
 const pseudoBatch = (row: Pick<RepositoryRow, "id">, base: ReceiptId, upto: ReceiptId): Batch => ({
   id: 0 as BatchId,
@@ -106,7 +144,7 @@ const pseudoBatch = (row: Pick<RepositoryRow, "id">, base: ReceiptId, upto: Rece
 });
 
 /** The newest commit of HEAD's branch as if it had just been pushed; nothing in an empty repository. */
-async function standIn(repository: Repository): Promise<Material> {
+async function standIn(repository: GitRepository): Promise<Material> {
   const row = { id: 0 as RepositoryRow["id"] };
   return {
     batch: pseudoBatch(row, 0 as ReceiptId, 0 as ReceiptId),

@@ -27,7 +27,7 @@ import { type Receipt, receiptsBetween } from "../store/receipt.ts";
 import { readLedger, updatesOfReceipt, valuesAt } from "../store/ref.ts";
 import { listRepositories, type RepositoryRow } from "../store/repository.ts";
 import { openGit } from "../vcs/git.ts";
-import type { Commit, Person, ReflogEntry, Repository } from "../vcs/repository.ts";
+import type { Commit, GitRepository, Person, ReflogEntry } from "../vcs/repository.ts";
 import { lookNow } from "./catch-up.ts";
 import { homeSettings, type OpenHome } from "./open.ts";
 import { takeInGates } from "./runs.ts";
@@ -155,7 +155,7 @@ type Arrived = { receipt: Arrival; branch: ByteString };
 async function commitsOf(
   home: OpenHome,
   row: RepositoryRow,
-  repository: Repository,
+  repository: GitRepository,
   receipts: readonly Arrival[],
   gates: Record<CommitGate, Stretch[]>,
   from: number,

@@ -1,7 +1,6 @@
 /** `uninstall`: takes a repository out of its home. Hooks folders are as they were before; the home's history stays. */
 import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { HOME_NAME, layout } from "../core/layout.ts";
+import { homePlace, layout } from "../core/layout.ts";
 import { closedBecause, removeAllShims } from "../shim/install.ts";
 import { closeDatabase, openDatabase, write } from "../store/database.ts";
 import {
@@ -41,7 +40,7 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
   let hooksDeleted = 0;
   const stillServed = write(home.db, () => {
     const others = listRepositories(home.db).filter(({ id }) => id !== row.id).length;
-    const inside = home.dir === join(row.path, HOME_NAME);
+    const inside = home.dir === homePlace(row);
     // A home inside the repository keeps what it knows, in case init is called again.
     if (!inside) {
       const own = findHooks(home, ["all"], row);
@@ -52,7 +51,7 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
     return others;
   });
   refreshGates(home);
-  removePointer(row.path, home.dir);
+  removePointer(row, home.dir);
   if (stillServed === 0) removeFromRegister(home.dir);
   const homeRemoved = purge && stillServed === 0;
   if (homeRemoved) {

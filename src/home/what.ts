@@ -1,7 +1,7 @@
 /** What a run was about, in the few words of a list. */
 import { type ByteString, displayText, fromText } from "../core/bytes.ts";
 import type { Gate, GateUpdate } from "../store/gate.ts";
-import type { Receipt } from "../store/receipt.ts";
+import { type Receipt, rcvidOf } from "../store/receipt.ts";
 import type { RefUpdate } from "../store/ref.ts";
 
 /** A receipt with what it did to refs. */
@@ -18,6 +18,13 @@ function move(ref: ByteString, old: string, value: string): string {
   return `${shortRef(ref)} ${/^0+$/.test(old) ? "" : `${short(old)}..`}${short(value)}`;
 }
 
+/** "receipt 412", "receipts 410 to 412", by the repository's own numbers. */
+function numbered(receipts: readonly Arrival[]): string {
+  const numbers = receipts.map(rcvidOf).sort((a, b) => a - b);
+  const [first] = numbers;
+  return first === numbers.at(-1) ? `receipt ${first}` : `receipts ${first} to ${numbers.at(-1)}`;
+}
+
 /** "main 41ff2a7..9d02c11 by bob, 2 receipts". */
 export function summaryOfArrivals(receipts: readonly Arrival[]): string {
   const moves = receipts.flatMap(({ updates }) => updates).filter(({ how }) => how !== "claimed");
@@ -29,6 +36,7 @@ export function summaryOfArrivals(receipts: readonly Arrival[]): string {
     ? ""
     : ` by ${users.slice(0, 3).join(", ")}${users.length > 3 ? ", …" : ""}`;
   const count = receipts.length === 1 ? "" : `, ${receipts.length} receipts`;
+  if (receipts.some(({ native }) => native !== null)) return `${numbered(receipts)}${by}`;
   if (first === undefined || last === undefined) return `nothing new${by}${count}`;
   if (refs.length > 1) return `${refs.length} refs${by}${count}`;
   return `${move(first.ref, first.old, last.new)}${by}${count}`;

@@ -21,3 +21,10 @@ export const addBatch = (db: Database, batch: Omit<Batch, "id">): BatchId => ins
 
 const byId = one<Batch, { id: number }>(`SELECT ${columns} FROM batch WHERE id = :id`);
 export const batchById = (db: Database, id: BatchId): Batch | null => byId(db, { id });
+
+const newest = one<{ upto: ReceiptId | null }, { repository: number }>(
+  "SELECT max(upto) AS upto FROM batch WHERE repository = :repository",
+);
+/** The last receipt that was cut into a batch; null where none was, or all were pruned. */
+export const lastCut = (db: Database, repository: RepositoryId): ReceiptId | null =>
+  newest(db, { repository })?.upto ?? null;

@@ -99,8 +99,17 @@ CREATE INDEX run_receipt ON run (receipt) WHERE receipt IS NOT NULL;
 CREATE INDEX run_replay ON run (replay_of) WHERE replay_of IS NOT NULL;
 `;
 
+/** From version 2 to 3: repositories that number their receipts themselves (Fossil). */
+const NATIVE = `
+ALTER TABLE repository ADD COLUMN watermark TEXT CHECK (json_valid(watermark));
+ALTER TABLE repository ADD COLUMN embargo INTEGER;
+ALTER TABLE receipt ADD COLUMN native INTEGER;
+ALTER TABLE receipt ADD COLUMN rows TEXT CHECK (json_valid(rows));
+CREATE INDEX receipt_native ON receipt (repository, native) WHERE native IS NOT NULL;
+`;
+
 /** The step from version n stands at n - 1. */
-const STEPS: readonly string[] = [GATES];
+const STEPS: readonly string[] = [GATES, NATIVE];
 
 /** The schema version this program writes. */
 export const SCHEMA_VERSION = STEPS.length + 1;

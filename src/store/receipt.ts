@@ -19,7 +19,13 @@ export type Receipt = {
   options: readonly ByteString[];
   more: boolean;
   leftOut: boolean;
+  /** The repository's own number of it, and where its artifacts lie: JSON, see vcs `Rows`. Null where it has none. */
+  native: number | null;
+  rows: string | null;
 };
+
+/** The number by which people know a receipt: the repository's own, where it has one. */
+export const rcvidOf = ({ id, native }: Pick<Receipt, "id" | "native">): ReceiptId => (native ?? id) as ReceiptId;
 
 type Bytes = Buffer | null;
 type Row = Omit<
@@ -67,16 +73,18 @@ const toRow = (receipt: Omit<Receipt, "id" | "leftOut">) => ({
   options:
     receipt.options.length === 0 ? null : toBuffer(receipt.options.map((text) => `${text}\0`).join("") as ByteString),
   more: Number(receipt.more),
+  native: receipt.native,
+  rows: receipt.rows,
 });
 
 const columns = `id, source, entry, at, uid, user, claimed_user AS claimedUser, address, gl_user AS glUser,
-  gl_repo AS glRepo, remote_user AS remoteUser, options, more, left_out AS leftOut`;
+  gl_repo AS glRepo, remote_user AS remoteUser, options, more, left_out AS leftOut, native, rows`;
 
 const insert = change(
   `INSERT INTO receipt (repository, source, entry, at, uid, user, claimed_user, address, gl_user, gl_repo, remote_user,
-     options, more)
+     options, more, native, rows)
    VALUES (:repository, :source, :entry, :at, :uid, :user, :claimedUser, :address, :glUser, :glRepo, :remoteUser,
-     :options, :more)`,
+     :options, :more, :native, :rows)`,
 );
 export const addReceipt = (
   db: Database,
@@ -133,6 +141,11 @@ const repositoriesWaiting = all<{ id: RepositoryId }>(
 /** Repositories that have receipts behind their cursor. */
 export const repositoriesWithReceipts = (db: Database): RepositoryId[] =>
   repositoriesWaiting(db, {}).map(({ id }) => id);
+
+/** Forgets what waits behind the cursor: it is going to be read anew. */
+export const dropWaiting = change<{ repository: RepositoryId; cursor: ReceiptId }>(
+  "DELETE FROM receipt WHERE repository = :repository AND id > :cursor",
+);
 
 /** Marks a receipt as older than the window of its batch. */
 export const leaveOut = change<{ id: ReceiptId }>("UPDATE receipt SET left_out = 1 WHERE id = :id");

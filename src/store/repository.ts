@@ -17,6 +17,10 @@ export type RepositoryRow = {
   parked: string | null;
   /** Where its shims go, as of the last init or doctor: JSON; see `hooksFolders`. */
   folders: string | null;
+  /** How far its own receipts were read: JSON, see vcs `Watermark`; null for kinds that have none. */
+  watermark: string | null;
+  /** What waits is held back until then, because the repository says so. */
+  embargo: Instant | null;
 };
 
 /** A hooks folder of a repository, and who uses it: it alone, all who have its work tree, everyone's repositories, or
@@ -24,7 +28,7 @@ export type RepositoryRow = {
 export type HooksFolder = { path: string; use: "own" | "tree" | "everyone" | "left"; former?: true };
 
 const columns = `id, name, kind, path, inode, work_tree AS workTree, object_format AS objectFormat, cursor, fingerprint,
-  looked_at AS lookedAt, parked, hooks_folders AS folders`;
+  looked_at AS lookedAt, parked, hooks_folders AS folders, watermark, embargo`;
 
 const select = all<RepositoryRow>(`SELECT ${columns} FROM repository ORDER BY name`);
 const byId = one<RepositoryRow, { id: number }>(`SELECT ${columns} FROM repository WHERE id = :id`);
@@ -62,6 +66,16 @@ export const removeRepository = change<{ id: RepositoryId }>("DELETE FROM reposi
 /** Notes a look at the refs: when it was, and the fingerprint to compare with (null: look again next time). */
 export const noteLook = change<{ id: RepositoryId; fingerprint: string | null; now: Instant }>(
   "UPDATE repository SET fingerprint = :fingerprint, looked_at = :now, parked = NULL WHERE id = :id",
+);
+
+/** Notes how far a repository's own receipts were read, and until when it holds back what waits. */
+export const putWatermark = change<{ id: RepositoryId; watermark: string; embargo: Instant | null }>(
+  "UPDATE repository SET watermark = :watermark, embargo = :embargo WHERE id = :id",
+);
+
+/** Has the next look read the repository, whatever its files' times. */
+export const forgetFingerprint = change<{ id: RepositoryId }>(
+  "UPDATE repository SET fingerprint = NULL WHERE id = :id",
 );
 
 /** Says why a repository cannot be looked at; null when it can again. */

@@ -6,26 +6,26 @@ import { headRange } from "./git/head.ts";
 import { listArtifacts } from "./git/listing.ts";
 import { changedPaths, touches } from "./git/paths.ts";
 import { readRefs } from "./git/refs.ts";
-import type { Repository } from "./repository.ts";
+import { type GitRepository, refRange } from "./repository.ts";
 
 export { type GitHooksFolder, hooksFoldersOf, runsConfiguredHooks } from "./git/hooks-folders.ts";
 export { type Identity, identifyGit } from "./git/identity.ts";
 
 /** The repository whose git directory (`Identity.gitDir`) is `gitDir`. Opens nothing and keeps nothing: each call
  *  stands alone, and one on a repository that is gone throws GP_NO_REPOSITORY. */
-export function openGit(gitDir: string): Repository {
+export function openGit(gitDir: string): GitRepository {
   return {
     kind: "git",
     path: gitDir,
     readRefs: (which) => readRefs(gitDir, which),
     fingerprint: (previous, now) => fingerprint(gitDir, previous, now),
-    artifacts: (range, options) => listArtifacts(gitDir, range, options),
-    touches: (range, pathspecs, signal) => touches(gitDir, range, pathspecs, signal),
+    artifacts: (range, options) => listArtifacts(gitDir, refRange(range), options),
+    touches: (range, pathspecs, signal) => touches(gitDir, refRange(range), pathspecs, signal),
     headRange: () => headRange(gitDir),
-    commits: (range) => readCommits(gitDir, range),
+    commits: (range) => readCommits(gitDir, refRange(range)),
     reflogs: () => readReflogs(gitDir),
     configuredPersons: () => configuredPersons(gitDir),
     writtenAt: (commit) => writtenAt(gitDir, commit),
-    paths: (range, pathspecs, signal) => changedPaths(gitDir, range, pathspecs, signal),
+    paths: (range, pathspecs, signal) => changedPaths(gitDir, refRange(range), pathspecs, signal),
   };
 }

@@ -73,6 +73,7 @@ async function status(given: Options): Promise<void> {
   await withHome(given, async (opened) => {
     const { hooksFor } = await import("../../home/hooks.ts");
     const { embargoOf } = await import("../../home/embargo.ts");
+    const { nativeCursor } = await import("../../home/take-over.ts");
     const { home, repository } = opened;
     const hooks = hooksFor(home, repository).map(({ command, type, sequence }) => ({
       cmd: command,
@@ -80,9 +81,10 @@ async function status(given: Options): Promise<void> {
       seq: sequence,
     }));
     const embargo = repository === null ? null : embargoOf(home, repository, Date.now());
-    if (given.json) return printJson({ embargoUntil: embargo, lastRcvid: repository?.cursor ?? null, hooks });
+    const last = repository === null ? null : (nativeCursor(home, repository) ?? repository.cursor);
+    if (given.json) return printJson({ embargoUntil: embargo, lastRcvid: last, hooks });
     if (embargo !== null) print(`hook-embargo: ${quoted(String(Math.ceil(embargo / 1000)))}`);
-    if (repository !== null && repository.cursor > 0) print(`hook-last-rcvid: ${quoted(String(repository.cursor))}`);
+    if (last !== null && last > 0) print(`hook-last-rcvid: ${quoted(String(last))}`);
     if (hooks.length > 0) print(`hooks: ${quoted(JSON.stringify(hooks))}`);
   });
 }

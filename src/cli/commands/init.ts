@@ -10,8 +10,8 @@ type Options = { home?: string; json?: boolean };
 export function registerInit(program: Command): void {
   program
     .command("init")
-    .description("register repositories: make the home, note every ref, install the shims; calling it again mends")
-    .argument("[PATH...]", "repositories: bare, work trees, linked work trees (default: the current folder)")
+    .description("register repositories: make the home, note what is there, install the shims; calling it again mends")
+    .argument("[PATH...]", "Git: bare, work trees, linked work trees; Fossil: files, check-outs (default: the current folder)")
     .option("--home <DIR>", "one home for all of them, instead of one inside each")
     .option("--json", "print what was done as JSON")
     .addHelpText(
@@ -20,6 +20,7 @@ export function registerInit(program: Command): void {
 Examples:
   gatepost init                                     the repository of the current folder
   gatepost init --home /srv/git/.gatepost /srv/git/*.git
+  gatepost init --home /srv/fossil/.gatepost /srv/fossil/*.fossil
 
 What is in a repository when it is registered counts as seen; what arrives afterwards is handed to the hooks.
 Hooks that are there keep running. gatepost uninstall takes everything out again.`,
@@ -46,14 +47,15 @@ Hooks that are there keep running. gatepost uninstall takes everything out again
     });
 }
 
-const toJson = ({ repository, home, how, known, bare, shared, refs, chained, noShim, edited }: Registration) => ({
+const toJson = ({ repository, home, how, known, bare, shared, refs, ...rest }: Registration) => ({
   repository: { id: repository.id, name: repository.name, kind: repository.kind, path: repository.path, bare },
   home: { path: home, how, shared },
   known,
   refs,
-  chained,
-  noShim,
-  edited,
+  chained: rest.chained,
+  noShim: rest.noShim,
+  importable: rest.importable,
+  edited: rest.edited,
 });
 
 const said: Record<Registration["how"], string> = {
@@ -67,11 +69,20 @@ const said: Record<Registration["how"], string> = {
 function describe(done: Registration): void {
   const { repository, bare, shared, refs, known, home, how, chained, noShim } = done;
   const what = known ? "already registered, now in order" : "registered";
-  const facts = [repository.kind, bare ? "bare" : "work tree", counted(refs, "ref")];
+  const facts =
+    repository.kind === "git"
+      ? ["git", bare ? "bare" : "work tree", counted(refs, "ref")]
+      : [repository.kind, `receipt ${refs}`];
   if (shared) facts.push("shared: others may push");
   print(plain(`${repository.name}: ${what} (${facts.join(", ")}), home ${home}`));
   if (said[how] !== "") print(said[how]);
   if (chained.length > 0) print(`Existing hooks keep running: ${chained.join(" ")}.`);
+  if (done.importable > 0)
+    print(
+      plain(
+        `It has ${counted(done.importable, "hook")} of its own, which fossil goes on running. To take over: gatepost hook import --from fossil -R ${commandWord(repository.path)}`,
+      ),
+    );
   if (noShim !== null)
     print(plain(`No shim was put in place: ${noShim}. What arrives is found by looking at the refs, a little later.`));
 }

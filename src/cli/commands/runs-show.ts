@@ -1,7 +1,7 @@
 /** How one run is shown, in words and as JSON. */
 import { displayText } from "../../core/bytes.ts";
 import { formatDuration } from "../../core/units.ts";
-import type { RunDetail, RunLine } from "../../home/runs.ts";
+import { type RunDetail, type RunLine, rcvidOf } from "../../home/runs.ts";
 import { paint, plain, plainLines, print, printJson } from "../output.ts";
 import { counted } from "../words.ts";
 
@@ -53,7 +53,7 @@ const shown = (bytes: Parameters<typeof displayText>[0] | null): string | null =
 const detailToJson = (detail: RunDetail) => ({
   ...runToJson(detail),
   receipts: detail.receipts.map((receipt) => ({
-    rcvid: receipt.id,
+    rcvid: rcvidOf(receipt),
     at: new Date(receipt.at),
     source: receipt.source,
     user: shown(receipt.user),
@@ -90,7 +90,7 @@ function lines(detail: RunDetail): string[] {
   const of =
     batch === null
       ? "a batch that was pruned"
-      : `batch ${batch.id} (${counted(batch.receipts, "receipt")}, up to ${batch.upto}${left})`;
+      : `batch ${batch.id} (${counted(batch.receipts, "receipt")}, up to ${lastOf(detail) ?? batch.upto}${left})`;
   const out = [`run ${name}: hook ${hook} ${run.type} on ${plain(repository)}, ${of}`];
   for (const receipt of detail.receipts.slice(0, 20)) out.push(...receiptLines(receipt));
   if (detail.receipts.length > 20) out.push(`… and ${detail.receipts.length - 20} more receipts`);
@@ -119,6 +119,10 @@ function gateLines(gate: Gate, what: string): string[] {
   return out;
 }
 
+/** The last receipt by the repository's own number, where it has one. */
+const lastOf = ({ receipts }: RunDetail): number | null =>
+  receipts.reduce<number | null>((last, { native }) => (native === null ? last : Math.max(last ?? 0, native)), null);
+
 function receiptLines(receipt: RunDetail["receipts"][number]): string[] {
   const verb = { push: "pushed", work: "made", reconciled: "found by looking at the refs" }[receipt.source];
   const by = receipt.user === null ? "" : ` by ${displayText(receipt.user)}`;
@@ -131,7 +135,7 @@ function receiptLines(receipt: RunDetail["receipts"][number]): string[] {
     return `  ${displayText(ref)} ${old.slice(0, 12)}..${value.slice(0, 12)}${note}`;
   });
   if (receipt.updates.length > 10) moves.push(`  … and ${receipt.updates.length - 10} more refs`);
-  return [`receipt ${receipt.id}: ${verb}${by}${claims}${from} at ${at} UTC${options}`, ...moves];
+  return [`receipt ${rcvidOf(receipt)}: ${verb}${by}${claims}${from} at ${at} UTC${options}`, ...moves];
 }
 
 function attemptLines(attempt: RunDetail["attempts"][number]): string[] {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { GatepostError } from "../../core/errors.ts";
 import { covers } from "../../core/hook.ts";
 import { IN_PLACE } from "../../core/hook-type.ts";
-import { HOME_NAME, pointerText } from "../../core/layout.ts";
+import { homePlace, pointerText } from "../../core/layout.ts";
 import { PUSH_RECEIVER } from "../../shim/install.ts";
 import { listHooks } from "../../store/hook.ts";
 import type { RepositoryRow } from "../../store/repository.ts";
@@ -50,10 +50,10 @@ export const examineUnknown = (gitDir: string): Promise<Finding[]> => examineGit
 
 /** The file that names the home must name this one, and the repository's number in it. */
 function pointerFindings(home: OpenHome, row: RepositoryRow): Finding[] {
-  const place = join(row.path, HOME_NAME);
+  const place = homePlace(row);
   const inside = home.dir === place;
   if (inside) return [];
-  const other = homeOf(row.path);
+  const other = homeOf(row);
   if (other === null) return [failure("pointer", `${place} does not name the home, so that shims find none.`, FIX)];
   if (other !== home.dir) {
     const mend = `gatepost uninstall --home ${quoted(home.dir)} -R ${quoted(row.name)}`;

@@ -7,7 +7,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { type ByteString, fromBuffer } from "../../core/bytes.ts";
-import type { Commit, Person, Range, ReflogEntry } from "../repository.ts";
+import type { Commit, Person, ReflogEntry, RefRange } from "../repository.ts";
 import { ownEnvironment } from "./identity.ts";
 import { overWhatIsThere, spanInput, Unwalkable } from "./range.ts";
 import { collect, gitFailure, startGit } from "./run.ts";
@@ -24,7 +24,7 @@ const format = (fields: readonly string[]): string[] => [
 ];
 
 /** What the range brought, each once, oldest first as far as dates tell. Values that have vanished are left out. */
-export async function readCommits(gitDir: string, range: Range): Promise<Commit[]> {
+export async function readCommits(gitDir: string, range: RefRange): Promise<Commit[]> {
   const walk = async function* (span: Parameters<typeof spanInput>[0]): AsyncGenerator<Buffer> {
     const answer = await collect(startGit(gitDir, ["log", "--stdin", "--reverse", ...format(COMMIT)], spanInput(span)));
     if (answer.code !== 0) throw new Unwalkable(gitFailure(gitDir, "list the commits", answer));

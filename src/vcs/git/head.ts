@@ -1,10 +1,10 @@
 /** The commit that HEAD names, as if it had just arrived: what a dry run shows before anything was received. */
 import type { ByteString } from "../../core/bytes.ts";
-import type { Range } from "../repository.ts";
+import type { RefRange } from "../repository.ts";
 import { collect, startGit } from "./run.ts";
 
 /** HEAD's commit as a move of its branch from its parents; null in a repository without commits. */
-export async function headRange(gitDir: string): Promise<Range | null> {
+export async function headRange(gitDir: string): Promise<RefRange | null> {
   const [branch, commit] = await Promise.all(
     [
       ["symbolic-ref", "--quiet", "HEAD"],

@@ -16,7 +16,7 @@
  * If this process dies, git gets SIGPIPE at its next line and ends. Proven by test/vcs/git-listing.test.ts.
  */
 import type { GatepostError } from "../../core/errors.ts";
-import type { ListOptions, Range } from "../repository.ts";
+import type { ListOptions, RefRange } from "../repository.ts";
 import { CUT_NAMES, readCutNames } from "./cut-names.ts";
 import { held } from "./holding.ts";
 import { branchName, labelLines, nameBranches, WholeLines } from "./lines.ts";
@@ -27,7 +27,11 @@ const CHECK_IN = " check-in to ";
 const nothingCut: ReadonlyMap<string, Buffer> = new Map();
 
 /** See `Repository.artifacts`. A git that fails midway throws GP_VCS after the lines it gave: the list is not whole. */
-export async function* listArtifacts(gitDir: string, range: Range, options: ListOptions = {}): AsyncGenerator<Buffer> {
+export async function* listArtifacts(
+  gitDir: string,
+  range: RefRange,
+  options: ListOptions = {},
+): AsyncGenerator<Buffer> {
   yield* overWhatIsThere(
     gitDir,
     range,

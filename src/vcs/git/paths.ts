@@ -2,14 +2,14 @@
  * Which paths the check-ins of a range changed: for hooks that run only when some path is touched, and for those that
  * want the paths themselves. A merge counts for what it changed itself, which is what differs from all its parents.
  */
-import type { Move, Range } from "../repository.ts";
+import type { Move, RefRange } from "../repository.ts";
 import { overWhatIsThere, type Span, spanInput, spanOf, Unwalkable } from "./range.ts";
 import { endAll, gitFailure, type Running, startGit } from "./run.ts";
 
 /** Whether a check-in of the range changed (also: deleted) a path that matches. */
 export async function touches(
   gitDir: string,
-  range: Range,
+  range: RefRange,
   pathspecs: readonly string[],
   signal?: AbortSignal,
 ): Promise<boolean> {
@@ -20,7 +20,7 @@ export async function touches(
 /** Changed paths that the last value of a ref in the range still has, each once, ended by NUL. The set of changed paths is held in memory. */
 export async function* changedPaths(
   gitDir: string,
-  range: Range,
+  range: RefRange,
   pathspecs: readonly string[],
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {
@@ -43,11 +43,11 @@ export async function* changedPaths(
 }
 
 /** Of each ref the move that came last: what an earlier one brought, that one may have deleted again. */
-const lastMoves = ({ moves }: Range): Move[] => [...new Map(moves.map((move) => [move.ref, move])).values()];
+const lastMoves = ({ moves }: RefRange): Move[] => [...new Map(moves.map((move) => [move.ref, move])).values()];
 
 async function* changed(
   gitDir: string,
-  range: Range,
+  range: RefRange,
   pathspecs: readonly string[],
   signal?: AbortSignal,
 ): AsyncGenerator<Buffer, void, undefined> {

@@ -8,7 +8,7 @@
  */
 import type { ByteString } from "../../core/bytes.ts";
 import { GatepostError } from "../../core/errors.ts";
-import type { Gone, Move, Range } from "../repository.ts";
+import type { Gone, Move, RefRange } from "../repository.ts";
 import { collect, gitFailure, startGit } from "./run.ts";
 
 export type Tip = { oid: string; ref: ByteString };
@@ -18,7 +18,7 @@ const hash = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 const zero = /^0+$/;
 
 /** Branches before other refs, so that a check-in that came with a branch and a tag is named by the branch. */
-export function spanOf(range: Range): Span {
+export function spanOf(range: RefRange): Span {
   const tips = new Map<string, Tip>();
   const arrived = range.moves.filter((move) => isObject(move.new));
   for (const move of [...arrived.filter(isBranch), ...arrived.filter((move) => !isBranch(move))])
@@ -57,7 +57,7 @@ export class Unwalkable extends Error {
  *  tips, and walks what is left. */
 export async function* overWhatIsThere(
   gitDir: string,
-  range: Range,
+  range: RefRange,
   walk: (span: Span) => AsyncIterable<Buffer>,
   tell: (gone: Gone, tips: readonly Tip[]) => Buffer | null,
 ): AsyncGenerator<Buffer, void, undefined> {

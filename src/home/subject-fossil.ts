@@ -1,0 +1,42 @@
+/** Fossil repositories as `init` sees them. No shim is needed to hear of arrivals: the file itself tells. */
+import { GatepostError } from "../core/errors.ts";
+import type { Instant } from "../core/units.ts";
+import { noteLook, putWatermark, type RepositoryRow } from "../store/repository.ts";
+import { identifyFossil, openFossil } from "../vcs/fossil.ts";
+import type { Watermark } from "../vcs/repository.ts";
+import type { Present, Subject } from "./subject.ts";
+
+export async function fossilSubject(path: string): Promise<Subject> {
+  const identity = await identifyFossil(path);
+  const { file, inode, groupWritable, hooks } = identity;
+  return {
+    ...{ kind: "fossil", path: file, inode, workTree: null, objectFormat: null, bare: true, shared: groupWritable },
+    read: (_, known) => readReceipts(file, known),
+    place: async () => ({ chained: [], noShim: null, importable: hooks }),
+  };
+}
+
+async function readReceipts(file: string, known: RepositoryRow | null): Promise<Present> {
+  const repository = openFossil(file);
+  const fingerprint = repository.fingerprint(null, Date.now());
+  const { watermark } = await repository.arrivals(null, []);
+  return {
+    count: watermark.rcvid,
+    differs: known?.watermark != null && !(await continues(file, JSON.parse(known.watermark))),
+    store: ({ db }, id) => {
+      putWatermark(db, { id, watermark: JSON.stringify(watermark), embargo: null });
+      noteLook(db, { id, fingerprint: fingerprint.unsure ? null : fingerprint.text, now: Date.now() as Instant });
+    },
+  };
+}
+
+/** Whether the file goes on from what was read of it. */
+async function continues(file: string, watermark: Watermark): Promise<boolean> {
+  try {
+    await openFossil(file).arrivals(watermark, []);
+    return true;
+  } catch (error) {
+    if (error instanceof GatepostError && error.code === "GP_NO_REPOSITORY") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * What a Fossil repository received since it was last read.
+ *
+ * Fossil writes a row of `rcvfrom` for each process or request that stores content, and every blob names its row. New
+ * blobs are found by their row number, which grows, and not by that name, which has no index and is no proof: one process
+ * may store under one name in several transactions, so that blobs appear under a receipt that was read long ago. Blobs
+ * whose hash was known before their content came (phantoms) keep their row number; they are asked for by it.
+ *
+ * Row numbers are hints, known again by the hash in the last of them. Where that differs (content was shunned, the file
+ * was reconstructed), blobs are searched by receipt number once. A receipt is known again by number and time. Where the
+ * last one read is not there, the file is an earlier state, restored from a backup, if its first receipt is the one we
+ * know: then all that is newer than what was read has arrived. Otherwise another repository stands there.
+ *
+ * Proven by test/vcs/fossil-arrivals.test.ts.
+ */
+import type BetterSqlite3 from "better-sqlite3";
+import { type ByteString, fromBuffer } from "../../core/bytes.ts";
+import { GatepostError } from "../../core/errors.ts";
+import type { Instant } from "../../core/units.ts";
+import type { Arrival, Arrivals, Rows, Span, Watermark } from "../repository.ts";
+import { ridsOf } from "./rids.ts";
+
+type Db = BetterSqlite3.Database;
+
+/** Phantoms beyond this many are not kept by row; what fills them is then found under its receipt alone. */
+const KEPT_PHANTOMS = 5_000;
+
+/** Reads, in the caller's read transaction. `file` is for messages. */
+export function readArrivals(db: Db, file: string, since: Watermark | null, waiting: readonly Span[]): Arrivals {
+  const watermark = watermarkNow(db);
+  const from = since === null ? null : placeOf(db, file, since, watermark);
+  const arrivals = since === null || from === null ? [] : arrivalsAfter(db, from.rcvid, from.rid, since.phantoms ?? []);
+  const open = [...waiting, ...arrivals.map(({ rcvid, rows }) => ({ after: rcvid - 1, upto: rcvid, rows }))];
+  return {
+    arrivals,
+    watermark,
+    embargo: embargoOf(db),
+    incomplete: isIncomplete(db, open, watermark.phantoms),
+    restored: from?.restored ?? false,
+  };
+}
+
+/** A watermark right behind a receipt; behind the last one there is, where that number is not there. */
+export function watermarkAfter(db: Db, rcvid: number): Watermark {
+  const at = receipt(db, `WHERE rcvid <= ${rcvid} ORDER BY rcvid DESC LIMIT 1`) ?? { rcvid: 0, mtime: 0 };
+  return { ...watermarkNow(db), ...at, rid: 0, mark: "", phantoms: null };
+}
+
+/** The receipts of (base, upto], to be searched; see `FossilRepository.receipts`. */
+export function readReceipts(db: Db, base: number | null, upto: number | null) {
+  const newest = count(db, "SELECT coalesce(max(rcvid), 0) FROM rcvfrom");
+  const end = upto ?? newest;
+  const rows: Rows = { low: 1, high: 0, more: [], mark: "" };
+  return { newest, receipts: receiptsAfter(db, base ?? end - 1, end).map((row) => ({ ...factsOf(row), rows })) };
+}
+
+function watermarkNow(db: Db): Watermark {
+  const project = db.prepare("SELECT value FROM config WHERE name = 'project-code'").pluck().get();
+  const last = receipt(db, "ORDER BY rcvid DESC LIMIT 1");
+  const blob = db.prepare<[], Blob>("SELECT rid, uuid FROM blob ORDER BY rid DESC LIMIT 1").get();
+  const phantoms = db
+    .prepare<[number], number>("SELECT rid FROM phantom ORDER BY rid LIMIT ?")
+    .pluck()
+    .all(KEPT_PHANTOMS + 1);
+  return {
+    project: String(project ?? ""),
+    rcvid: last?.rcvid ?? 0,
+    mtime: last?.mtime ?? 0,
+    first: receipt(db, "ORDER BY rcvid LIMIT 1")?.mtime ?? 0,
+    rid: blob?.rid ?? 0,
+    mark: blob?.uuid ?? "",
+    phantoms: phantoms.length > KEPT_PHANTOMS ? null : phantoms,
+  };
+}
+
+type Blob = { rid: number; uuid: string };
+
+/** Where reading goes on: after this receipt, and after this row (null: search). */
+function placeOf(db: Db, file: string, since: Watermark, now: Watermark) {
+  if (since.project !== now.project) throw replaced(file, "it is of another project");
+  if (receipt(db, `WHERE rcvid = ${since.rcvid}`)?.mtime === since.mtime || since.rcvid === 0) {
+    const mark = db.prepare<[number], string>("SELECT uuid FROM blob WHERE rid = ?").pluck().get(since.rid);
+    const isKnown = (mark === since.mark || since.rid === 0) && since.phantoms !== null;
+    return { rcvid: since.rcvid, rid: isKnown ? since.rid : null, restored: false };
+  }
+  if (since.first !== now.first) throw replaced(file, `it does not know receipt ${since.rcvid}`);
+  const rcvid = count(db, "SELECT coalesce(max(rcvid), 0) FROM rcvfrom WHERE mtime <= ?", since.mtime);
+  return { rcvid, rid: null, restored: true };
+}
+
+const replaced = (file: string, why: string): GatepostError =>
+  new GatepostError("GP_NO_REPOSITORY", `Another repository stands at ${file}: ${why}.`, {
+    hint: `If it shall be served: gatepost init ${file}`,
+  });
+
+type Group = { rcvid: number; low: number; high: number };
+
+function arrivalsAfter(db: Db, rcvid: number, rid: number | null, phantoms: readonly number[]): Arrival[] {
+  const groups = new Map(newBlobs(db, rcvid, rid).map((group) => [group.rcvid, group]));
+  const filled = rid === null ? new Map<number, number[]>() : filledPhantoms(db, rid, phantoms);
+  const grown = [...new Set([...groups.keys(), ...filled.keys()])].filter((number) => number <= rcvid).sort(ascending);
+  const markOf = db.prepare<[number], string>("SELECT uuid FROM blob WHERE rid = ?").pluck();
+  const rowsOf = (number: number): Rows => {
+    const { low, high } = groups.get(number) ?? { low: 1, high: 0 };
+    return { low, high, more: filled.get(number) ?? [], mark: low > high ? "" : (markOf.get(high) ?? "") };
+  };
+  const known = grown.flatMap((number) => receiptsAfter(db, number - 1, number).map((row) => ({ row, again: true })));
+  const fresh = receiptsAfter(db, rcvid, Number.MAX_SAFE_INTEGER).map((row) => ({ row, again: false }));
+  return [...known, ...fresh].map(({ row, again }) => ({ ...factsOf(row), rows: rowsOf(row.rcvid), again }));
+}
+
+const ascending = (a: number, b: number): number => a - b;
+
+/** The blobs behind a row by receipt; where the row is not known, those of later receipts. */
+const newBlobs = (db: Db, rcvid: number, rid: number | null): Group[] =>
+  db
+    .prepare<[number], Group>(
+      `SELECT rcvid, min(rid) AS low, max(rid) AS high FROM blob
+       WHERE ${rid === null ? "rcvid" : "rid"} > ? AND rcvid > 0 GROUP BY rcvid`,
+    )
+    .all(rid ?? rcvid);
+
+/** Which of the rows that were phantoms have content now, by receipt. */
+function filledPhantoms(db: Db, rid: number, phantoms: readonly number[]): Map<number, number[]> {
+  const filled = new Map<number, number[]>();
+  const rows = db
+    .prepare<[string, number], { rid: number; rcvid: number }>(
+      `SELECT blob.rid, blob.rcvid FROM json_each(?) AS was JOIN blob ON blob.rid = was.value
+       WHERE blob.rcvid > 0 AND blob.rid <= ? ORDER BY blob.rid`,
+    )
+    .all(JSON.stringify(phantoms), rid);
+  for (const row of rows) {
+    const of = filled.get(row.rcvid);
+    if (of === undefined) filled.set(row.rcvid, [row.rid]);
+    else of.push(row.rid);
+  }
+  return filled;
+}
+
+type ReceiptRow = { rcvid: number; mtime: number; user: Buffer | null; address: Buffer | null };
+
+const receiptsAfter = (db: Db, base: number, upto: number): ReceiptRow[] =>
+  db
+    .prepare<[number, number], ReceiptRow>(
+      `SELECT rcvid, rcvfrom.mtime AS mtime, CAST(user.login AS BLOB) AS user, CAST(rcvfrom.ipaddr AS BLOB) AS address
+       FROM rcvfrom LEFT JOIN user USING (uid) WHERE rcvid > ? AND rcvid <= ? ORDER BY rcvid`,
+    )
+    .all(base, upto);
+
+const factsOf = ({ rcvid, mtime, user, address }: ReceiptRow) => ({
+  rcvid,
+  at: Math.round((mtime - UNIX_EPOCH) * 86_400_000) as Instant,
+  user: bytes(user),
+  address: bytes(address),
+});
+
+/** 1970-01-01 as a Julian day. */
+const UNIX_EPOCH = 2_440_587.5;
+
+const bytes = (value: Buffer | null): ByteString | null =>
+  value === null || value.length === 0 ? null : fromBuffer(value);
+
+const receipt = (db: Db, rest: string): { rcvid: number; mtime: number } | undefined =>
+  db.prepare<[], { rcvid: number; mtime: number }>(`SELECT rcvid, mtime FROM rcvfrom ${rest}`).get();
+
+const count = (db: Db, sql: string, ...values: number[]): number =>
+  Number(
+    db
+      .prepare(sql)
+      .pluck()
+      .get(...values),
+  );
+
+/** Fossil's own embargo: seconds since 1970. */
+function embargoOf(db: Db): Instant | null {
+  const value = db.prepare("SELECT value FROM config WHERE name = 'hook-embargo'").pluck().get();
+  const seconds = Number(value ?? Number.NaN);
+  return Number.isFinite(seconds) && seconds > 0 ? ((seconds * 1000) as Instant) : null;
+}
+
+/** Whether a check-in of the spans changed a file, or has a parent, whose content has not come. What was shunned never
+ *  will. */
+function isIncomplete(db: Db, spans: readonly Span[], phantoms: readonly number[] | null): boolean {
+  if (spans.length === 0 || phantoms?.length === 0) return false;
+  const missing = db.prepare<[number, number], number>(
+    `SELECT 1 FROM (SELECT fid AS rid FROM mlink WHERE mid = ? UNION ALL SELECT pid FROM plink WHERE cid = ?) AS need
+       JOIN phantom USING (rid) JOIN blob USING (rid) WHERE uuid NOT IN (SELECT uuid FROM shun) LIMIT 1`,
+  );
+  for (const rid of ridsOf(db, { spans })) if (missing.get(rid, rid) !== undefined) return true;
+  return false;
+}
