@@ -67,6 +67,7 @@ CREATE TABLE hook (
   trees      INTEGER NOT NULL DEFAULT 0 CHECK (trees IN (0, 1)),     -- list trees too
   dir        TEXT,                   -- local gates: run there, relative to the work tree's root
   parallel   INTEGER NOT NULL DEFAULT 0 CHECK (parallel IN (0, 1)),  -- local gates: side by side with neighbours so marked
+  artifacts  TEXT CHECK (json_valid(artifacts)),  -- JSON array of kinds of artifact that must have arrived; NULL: any
   CHECK ((scope = 'repository') = (repository IS NOT NULL)),
   CHECK ((scope = 'pattern') = (pattern IS NOT NULL)),
   CHECK ((type = 'disabled') OR (was_type IS NULL)),

@@ -42,7 +42,10 @@ export async function openHome(dir: string): Promise<Home> {
 /** What a hook of a program may set; all but name, type and run have the defaults of `gatepost hook add`. Without
  *  `scope` it is for every repository of the home. */
 export type FunctionHook = { name: string; type: "after-receive"; run: HookFunction } & Partial<
-  Pick<HookSpec, "scope" | "sequence" | "timeout" | "retries" | "inOrder" | "refs" | "paths" | "each" | "trees">
+  Pick<
+    HookSpec,
+    "scope" | "sequence" | "timeout" | "retries" | "inOrder" | "refs" | "paths" | "each" | "trees" | "artifacts"
+  >
 >;
 
 export type ServeOptions = {

@@ -28,8 +28,8 @@ export type HomeContext = {
   readonly bell: Bell;
   readonly log: Log;
   readonly progress: Progress;
-  /** Brings compiled gates and shims in line with the database. */
-  readonly refreshGates: () => void;
+  /** Brings compiled gates, shims and the hook lists of Fossil repositories in line with the database. */
+  readonly refreshGates: () => Promise<void>;
   readonly open: (row: RepositoryRow) => Repository;
   readonly memory: Memory;
 };
@@ -42,6 +42,8 @@ export type Memory = {
   readonly unsettled: Map<RepositoryId, Map<string, number>>;
   /** Since when (monotonic ms) a push has been seen that is still being received. */
   readonly receiving: Map<RepositoryId, number>;
+  /** Since when (monotonic ms) a repository has been found locked. */
+  readonly busy: Map<RepositoryId, number>;
   /** Names of the entries that the last look saw: one that is not among them is news. */
   seen: ReadonlySet<string>;
   /** Repositories to be looked at again whatever their fingerprint says. */
@@ -52,6 +54,7 @@ export const emptyMemory = (): Memory => ({
   spooled: new Map(),
   unsettled: new Map(),
   receiving: new Map(),
+  busy: new Map(),
   seen: new Set(),
   lookAgain: new Set(),
 });

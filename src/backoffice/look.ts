@@ -31,6 +31,10 @@ export type Reach = "spool" | "changed" | "everything";
  *  repositories it looked at. */
 export type Looked = { receipts: number; again: number | null; at: RepositoryId[] };
 
+/** For how long (ms) a locked repository is tried again, and how soon. */
+const BUSY_FOR = 10_000;
+const BUSY_AGAIN = 250;
+
 /** How many repositories have their refs read before the spool is read once for all of them. */
 const GROUP = 32;
 
@@ -51,6 +55,10 @@ export async function look(ctx: HomeContext, token: number, reach: Reach): Promi
     const { byRepository } = sortSpool(ctx);
     for (const read of group) {
       if (read === null) continue;
+      if ("busy" in read) {
+        looked.again = Math.min(looked.again ?? BUSY_AGAIN, BUSY_AGAIN);
+        continue;
+      }
       const { row } = read.candidate;
       const result =
         "real" in read
@@ -125,11 +133,24 @@ async function readOne(ctx: HomeContext, token: number, candidate: Candidate) {
   const { row, repository, fingerprint } = candidate;
   try {
     if (repository.kind === "git") return { candidate, real: await repository.readRefs(followedRefs(ctx, row)) };
-    return { candidate, arrived: await readArrivals(ctx, row, repository, fingerprint) };
+    const arrived = await readArrivals(ctx, row, repository, fingerprint);
+    ctx.memory.busy.delete(row.id);
+    return { candidate, arrived };
   } catch (error) {
+    if (isBusyYet(ctx, row, error)) return { busy: true };
     park(ctx, token, row, error);
     return null;
   }
+}
+
+/** One that is locked is tried again for a while, before it is parked. */
+function isBusyYet(ctx: HomeContext, row: RepositoryRow, error: unknown): boolean {
+  if (!(error instanceof GatepostError) || error.code !== "GP_BUSY") return false;
+  const since = ctx.memory.busy.get(row.id) ?? performance.now();
+  ctx.memory.busy.set(row.id, since);
+  if (performance.now() - since > BUSY_FOR) return false;
+  ctx.memory.lookAgain.add(row.id);
+  return true;
 }
 
 function settleOne(
@@ -167,7 +188,7 @@ function requireSame(row: RepositoryRow): void {
     });
 }
 
-const PARKABLE: ReadonlySet<string> = new Set(["GP_NO_REPOSITORY", "GP_REPOSITORY", "GP_VCS", "GP_DENIED"]);
+const PARKABLE: ReadonlySet<string> = new Set(["GP_NO_REPOSITORY", "GP_REPOSITORY", "GP_VCS", "GP_DENIED", "GP_BUSY"]);
 
 /** A repository that cannot be read is parked with the reason and tried again at each full look; the others go on. */
 function park(ctx: HomeContext, token: number, row: RepositoryRow, raw: unknown): void {

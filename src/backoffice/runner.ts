@@ -8,7 +8,7 @@
  *   4. Outcome, output and what becomes of the run are stored together, guarded by the token.
  */
 import type { ByteString } from "../core/bytes.ts";
-import type { Hook } from "../core/hook.ts";
+import { type ArtifactKind, type Hook, isOfKind } from "../core/hook.ts";
 import { retryDelay } from "../core/retry.ts";
 import { settingMillis } from "../core/settings.ts";
 import { type Instant, MINUTE, SECOND } from "../core/units.ts";
@@ -48,6 +48,8 @@ export async function execute(
   }
   if (hook.stdin === "paths" && !(await hasPaths(ctx, row, hook, material, signal)))
     return skip(hook.paths === null ? "no path is left" : `--path ${hook.paths.join(" ")} leaves no path`);
+  if (hook.artifacts !== null && !(await hasArtifact(ctx, row, hook.artifacts, material, signal)))
+    return skip(`--artifact ${hook.artifacts.join(" ")}: none arrived`);
   const number = writeAsHolder(ctx.db, token, () => beginAttempt(ctx.db, run, token, now()));
   if (number === null) return;
   const note: ListingNote = { gone: null };
@@ -72,6 +74,19 @@ async function unmetBranches(ctx: HomeContext, row: RepositoryRow, hook: Hook, m
   if (hook.refs === null || repository.kind === "git") return null;
   const refs = (await repository.branches(material.range)).map((name) => `refs/heads/${name}` as ByteString);
   return unmatched(hook.refs, refs);
+}
+
+async function hasArtifact(
+  ctx: HomeContext,
+  row: RepositoryRow,
+  kinds: readonly ArtifactKind[],
+  { range }: Material,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for await (const chunk of ctx.open(row).artifacts(range, { trees: kinds.includes("tree"), signal }))
+    for (const line of chunk.toString("latin1").split("\n"))
+      if (kinds.some((kind) => isOfKind(line.slice(line.indexOf(" ") + 1), kind))) return true;
+  return false;
 }
 
 async function hasPaths(ctx: HomeContext, row: RepositoryRow, hook: Hook, material: Material, signal: AbortSignal) {

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { registerBackoffice } from "./commands/backoffice.ts";
+import { registerCommit } from "./commands/commit.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerHook } from "./commands/hook.ts";
@@ -37,6 +38,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 not found, 4 busy, 5 dat
     registerBackoffice,
     registerRuns,
     registerDoctor,
+    registerCommit,
     registerSettings,
     registerUninstall,
     registerDemo,

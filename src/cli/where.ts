@@ -1,6 +1,7 @@
 /** -R, --home and --all: which home and repository a command is about. */
 import { type Command, Option } from "commander";
 import { keptSentence, takeEdited } from "../home/edited.ts";
+import { noteOfLists } from "../home/lists-note.ts";
 import type { OpenHome } from "../home/open.ts";
 import type { RepositoryRow } from "../home/repositories.ts";
 import { plain, say } from "./output.ts";
@@ -21,7 +22,8 @@ export function addWhere(command: Command): Command {
 
 export type Opened = { home: OpenHome; repository: RepositoryRow | null };
 
-/** Runs `work` with the home that the options name, and closes it. `repository` is null only when --home stands alone. */
+/** Runs `work` with the home that the options name, makes the change that it left to be made in the hook lists of Fossil
+ *  repositories, and closes the home. `repository` is null only when --home stands alone. */
 export async function withHome<T>(where: Where, work: (opened: Opened) => T | Promise<T>): Promise<T> {
   const { locate } = await import("../home/locate.ts");
   const { closeHome, openHome } = await import("../home/open.ts");
@@ -30,7 +32,14 @@ export async function withHome<T>(where: Where, work: (opened: Opened) => T | Pr
   const home = openHome(located.home);
   try {
     const repository = located.repository === null ? null : requireRepository(home, located.repository);
-    return await work({ home, repository });
+    const before = noteOfLists(home);
+    const result = await work({ home, repository });
+    const note = noteOfLists(home);
+    if (note !== null && note !== before) {
+      const { bringFossilInLine, requireListed } = await import("../home/fossil-gates.ts");
+      requireListed(await bringFossilInLine(home));
+    }
+    return result;
   } finally {
     closeHome(home);
     sayEdited(takeEdited());

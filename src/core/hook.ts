@@ -32,7 +32,29 @@ export type HookSpec = {
   trees: boolean;
   dir: string | null;
   parallel: boolean;
+  /** Kinds of artifact of which one must have arrived; see ARTIFACTS. */
+  artifacts: readonly ArtifactKind[] | null;
 };
+
+/** What `--artifact` takes: the word with which an artifact's line describes it, or the first part of it. */
+export const ARTIFACTS = [
+  "check-in",
+  "file",
+  "tag",
+  "tree",
+  "wiki",
+  "ticket",
+  "event",
+  "attachment",
+  "forum",
+  "cluster",
+  "unknown",
+] as const;
+export type ArtifactKind = (typeof ARTIFACTS)[number];
+
+/** Whether a description ("file a.txt", "forum-post 12ab") is of that kind. */
+export const isOfKind = (description: string, kind: ArtifactKind): boolean =>
+  description.startsWith(kind) && /^(?:$|[ -])/.test(description.slice(kind.length));
 
 export type Hook = HookSpec & { id: HookId };
 
@@ -50,6 +72,7 @@ export const NO_OPTIONS = {
   trees: false,
   dir: null,
   parallel: false,
+  artifacts: null,
 } as const;
 
 export const DEFAULT_SEQUENCE = 10;

@@ -23,6 +23,7 @@ import { examineCompiled, examineFiles, examinePlace, examineReadable, openToLoo
 import { examineRepository, examineUnknown } from "./doctor/repository.ts";
 import { takeEdited } from "./edited.ts";
 import { writeHooksFile } from "./exchange.ts";
+import { bringFossilInLine } from "./fossil-gates.ts";
 import { compileAll, refreshGates } from "./gates.ts";
 import { quoted } from "./import/foreign.ts";
 import { register } from "./init.ts";
@@ -145,6 +146,7 @@ async function mend({ home: dir, repository }: Located, found: readonly Examined
       }
     }
     refreshGates(home);
+    trouble.push(...(await bringFossilInLine(home, { all: true })).map(({ message }) => message));
   } finally {
     closeHome(home);
   }

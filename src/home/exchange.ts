@@ -8,7 +8,7 @@
  */
 import { renameSync, writeFileSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
-import { DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, type Scope } from "../core/hook.ts";
+import { ARTIFACTS, DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, type Scope } from "../core/hook.ts";
 import { nearest } from "../core/hook-type.ts";
 import type { Millis } from "../core/units.ts";
 import { write } from "../store/database.ts";
@@ -45,6 +45,7 @@ export function hookToJson(home: OpenHome, hook: HookSpec): HookJson {
     ...(hook.trees ? { trees: true } : {}),
     ...(hook.dir === null ? {} : { dir: hook.dir }),
     ...(hook.parallel ? { parallel: true } : {}),
+    ...(hook.artifacts === null ? {} : { artifact: hook.artifacts }),
   };
 }
 
@@ -95,6 +96,10 @@ const fields: Record<string, [Check, string]> = {
   trees: [flag, "true or false"],
   dir: [text, "a folder"],
   parallel: [flag, "true or false"],
+  artifact: [
+    (value) => texts(value) && (value as string[]).every((kind) => (ARTIFACTS as readonly string[]).includes(kind)),
+    `a list of ${ARTIFACTS.join(", ")}`,
+  ],
 };
 
 /** Reads export's format; every mistake is named with its place. A hook without scope gets `fallback`; with `rescope`,
@@ -144,6 +149,7 @@ function readHook(home: OpenHome, value: unknown, place: string, fallback: Scope
     trees: of("trees", false),
     dir: of<string | null>("dir", null),
     parallel: of("parallel", false),
+    artifacts: of<HookSpec["artifacts"]>("artifact", null),
   };
 }
 

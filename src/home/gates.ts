@@ -29,7 +29,7 @@ import {
 import { dirname, join } from "node:path";
 import { GatepostError, isSystemError } from "../core/errors.ts";
 import { bySequence, covers, type Hook } from "../core/hook.ts";
-import { IN_PLACE, isServerType, nativeHooks } from "../core/hook-type.ts";
+import { IN_PLACE, isServerType, type Kind, nativeHooks } from "../core/hook-type.ts";
 import { homePlace } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
 import {
@@ -50,6 +50,7 @@ import { syncShims } from "../shim/put.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { type HooksFolder, hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { FOSSIL_GATES, fossilWarnings, isLeft, noteLists } from "./fossil-gates.ts";
 import { removeHomeLitter } from "./litter.ts";
 import { homeOf } from "./locate.ts";
 import { homeSettings, type OpenHome } from "./open.ts";
@@ -58,7 +59,7 @@ import { homeSettings, type OpenHome } from "./open.ts";
  *  throws changes nothing, and takes back the note. */
 export function marked<T>(home: OpenHome, edit: () => T): T {
   const was = existsSync(home.layout.stale);
-  writeFileSync(home.layout.stale, "", { mode: 0o644 });
+  markStale(home);
   try {
     return edit();
   } catch (error) {
@@ -67,14 +68,21 @@ export function marked<T>(home: OpenHome, edit: () => T): T {
   }
 }
 
+/** Notes that the gates may differ from the database until they are refreshed. */
+export const markStale = (home: OpenHome): void => writeFileSync(home.layout.stale, "", { mode: 0o644 });
+
 /** The file that holds the compiled hooks of a type for a repository. */
 export const compiledFile = (home: OpenHome, row: Pick<RepositoryRow, "id" | "path" | "kind">, type: string): string =>
   join(home.layout.gates, home.dir === homePlace(row) ? type : `${row.id}.${type}`);
 
+const nameOf = (home: OpenHome, row: RepositoryRow, type: string): string =>
+  compiledFile(home, row, type).slice(home.layout.gates.length + 1);
+
 /** A hooks folder in which the shims could not be brought in line, and why. */
 export type Unreached = { folder: string; why: string };
 
-/** Compiles the gates of every repository of the home and brings the shims in line. Idempotent. One folder that cannot
+/** Compiles the gates of every repository of the home and brings the shims in line; the hook lists of Fossil repositories
+ *  are brought in line afterwards (`bringFossilInLine`). Idempotent. One folder that cannot
  *  be written does not keep the others from it. Shims of repositories that another home serves now, as the original does
  *  those that a copied home knows, stay as they are. */
 export function refreshGates(home: OpenHome): Unreached[] {
@@ -89,6 +97,7 @@ export function refreshGates(home: OpenHome): Unreached[] {
     const litter = readdirSync(home.layout.gates).filter((name) => name.endsWith(".new")); // of one that died
     for (const name of litter) rmSync(join(home.layout.gates, name));
     removeHomeLitter(home.layout);
+    noteLists(home);
     rmSync(home.layout.stale, { force: true });
     return unreached;
   });
@@ -119,15 +128,27 @@ export function compileAll(home: OpenHome): Wanted {
     .sort(bySequence);
   const arrivals = listHooks(home.db).filter(({ type }) => type === "after-receive");
   const texts = new Map<string, string>();
-  const compiled = (type: string, of: readonly Hook[]): string => {
-    const key = `${type} ${of.map(({ id }) => id).join(" ")}`;
-    const text = texts.get(key) ?? compileGate(type, of, { path, auxiliary: null });
+  const compiled = (kind: Kind, type: string, of: readonly Hook[]): string => {
+    const key = `${kind} ${type} ${of.map(({ id }) => id).join(" ")}`;
+    const text = texts.get(key) ?? compileGate(type, of, { path, auxiliary: null, kind });
     texts.set(key, text);
     return text;
   };
   const files = new Map<string, string>();
   const folders = new Map<string, ShimChange>();
   for (const row of listRepositories(home.db)) {
+    if (row.kind === "fossil") {
+      const own = isLeft(row) ? [] : hooks.filter(({ scope }) => covers(scope, row));
+      for (const type of FOSSIL_GATES)
+        files.set(
+          nameOf(home, row, type),
+          compiled(
+            row.kind,
+            type,
+            own.filter((hook) => hook.type === type),
+          ),
+        );
+    }
     if (row.kind !== "git") continue;
     const places = hooksFolders(row);
     const own = new Map<string, Hook[]>();
@@ -137,8 +158,7 @@ export function compileAll(home: OpenHome): Wanted {
     // Where others use the folder, a shim may stand for their sake: then this repository's gate says that it has none.
     const types = places.some(({ use }) => use !== "own") ? IN_PLACE : [...own.keys()];
     for (const type of types) {
-      const file = compiledFile(home, row, type).slice(home.layout.gates.length + 1);
-      files.set(file, compiled(type, own.get(type) ?? []));
+      files.set(nameOf(home, row, type), compiled(row.kind, type, own.get(type) ?? []));
     }
     if (left || homeOf(row) !== home.dir) continue; // gone, or served by another home now
     for (const { path: folder, use } of places) {
@@ -160,11 +180,13 @@ const receiversOf = (row: RepositoryRow, natives: readonly string[], arrivals: r
   return [PUSH_RECEIVER, ...WORK_RECEIVERS.filter((name) => heard || natives.includes(name))];
 };
 
-/** Why Git will not ask the gates of this type in a repository it covers, in a sentence each; none where it will. */
-export function gateWarnings(home: OpenHome, { type, scope }: Pick<Hook, "type" | "scope">): string[] {
+/** Why the gates of this type will not be asked in a repository it covers, or not as one may think, in a sentence each. */
+export function gateWarnings(home: OpenHome, hook: Pick<Hook, "type" | "scope" | "paths" | "stdin">): string[] {
+  const { type, scope } = hook;
   if (!IN_PLACE.includes(type)) return [];
   return listRepositories(home.db).flatMap((row) => {
     if (!covers(scope, row)) return [];
+    if (row.kind !== "git") return row.kind === "fossil" ? fossilWarnings(home, row, hook) : [];
     if (row.workTree === null && !isServerType(type) && !EVERYWHERE.includes(type) && !hasWorkTrees(row))
       return [`${row.name} is bare: ${type} hooks run where people commit, and nobody does in there.`];
     if (row.folders === null)

@@ -1,7 +1,8 @@
 /** Which options a hook of a type can have. One that would silently do nothing is refused when the hook is stored. */
 import { GatepostError } from "../core/errors.ts";
 import type { HookSpec } from "../core/hook.ts";
-import { IN_PLACE, isServerType } from "../core/hook-type.ts";
+import { IN_PLACE, isServerType, type Kind } from "../core/hook-type.ts";
+import { parsePathspecs } from "../core/pathspec.ts";
 import { refFunction } from "../gate/ref-case.ts";
 
 const OF_COMMITS = ["before-commit", "commit-msg"];
@@ -23,6 +24,7 @@ const RULES: readonly Rule[] = [
   { option: "advisory", given: ({ advisory }) => advisory, types: (type) => IN_PLACE.includes(type) },
   { option: "dir", given: ({ dir }) => dir !== null, types: isLocal },
   { option: "parallel", given: ({ parallel }) => parallel, types: isLocal },
+  { option: "artifact", given: ({ artifacts }) => artifacts !== null, types: among("after-receive") },
   {
     option: "ref",
     given: ({ refs }) => refs !== null,
@@ -31,9 +33,11 @@ const RULES: readonly Rule[] = [
   { option: "path", given: ({ paths }) => paths !== null, types: among("after-receive", ...OF_COMMITS, ...OF_PUSHES) },
 ];
 
-/** Refuses options that hooks of the type cannot have (GP_USAGE), with what to do instead. */
-export function requireOptions(type: string, hook: HookSpec): void {
+/** Refuses options that hooks of the type cannot have, in a repository of that kind (null: of any), (GP_USAGE), with what to
+ *  do instead. */
+export function requireOptions(type: string, hook: HookSpec, kind: Kind | null): void {
   if (type === "disabled") return;
+  if (kind === "fossil") requireOfFossil(hook);
   for (const { option, given, types } of RULES)
     if (given(hook) && !types(type))
       throw new GatepostError("GP_USAGE", `--${option} is not for ${type} hooks. Nothing was changed.`, {
@@ -45,6 +49,20 @@ export function requireOptions(type: string, hook: HookSpec): void {
   if (hook.refs !== null && IN_PLACE.includes(type)) refFunction("check", hook.refs);
   if (IN_PLACE.includes(type) && hook.command === null)
     throw new GatepostError("GP_USAGE", `A ${type} hook needs a command: a gate runs without the embedding program.`);
+}
+
+/** A Fossil repository has no refs that move and no trees, and its paths are matched here and not by Git. */
+function requireOfFossil({ trees, stdin, paths }: HookSpec): void {
+  const given = trees ? "--trees" : stdin === "updates" ? "--stdin updates" : null;
+  if (given !== null)
+    throw new GatepostError("GP_USAGE", `${given} is not for Fossil repositories. Nothing was changed.`, {
+      hint: "They tell of artifacts: leave it out.",
+    });
+  const parsed = parsePathspecs(paths ?? []);
+  if (!parsed.ok)
+    throw new GatepostError("GP_USAGE", `${parsed.reason} Nothing was changed.`, {
+      hint: "In Fossil repositories --path knows: top literal icase glob exclude",
+    });
 }
 
 function requireStdin(type: string, { stdin }: HookSpec): void {

@@ -65,7 +65,7 @@ export function checkHook(home: OpenHome, hook: HookSpec): HookSpec {
         hint: 'Give it one, or a "command".',
       });
   } else checkCommand(hook.command);
-  requireOptions(type === "disabled" ? (hook.wasType ?? type) : type, hook);
+  requireOptions(type === "disabled" ? (hook.wasType ?? type) : type, hook, kind ?? null);
   return { ...hook, type, wasType: type === "disabled" ? hook.wasType : null };
 }
 
@@ -139,10 +139,14 @@ const audited = () => ({ at: Date.now() as Instant, ...whoami() });
 export const addHook = (home: OpenHome, spec: HookSpec): Hook =>
   changeHooks(home, () => insertChecked(home, spec, "add"));
 
-/** Adds all of these hooks, or none. */
-export const importHooks = (home: OpenHome, specs: readonly HookSpec[]): Hook[] =>
-  changeHooks(home, () =>
-    specs.map((spec, index) => {
+/** Adds all of these hooks, or none; `along` is part of the same transaction. */
+export const importHooks = (
+  home: OpenHome,
+  specs: readonly HookSpec[],
+  along: (hooks: readonly Hook[]) => void = () => {},
+): Hook[] =>
+  changeHooks(home, () => {
+    const hooks = specs.map((spec, index) => {
       try {
         return insertChecked(home, spec, "import");
       } catch (error) {
@@ -150,21 +154,31 @@ export const importHooks = (home: OpenHome, specs: readonly HookSpec[]): Hook[] 
         const { code, hint, message } = error;
         throw new GatepostError(code, `hooks[${index}]: ${message}`, hint === null ? {} : { hint });
       }
-    }),
-  );
+    });
+    along(hooks);
+    return hooks;
+  });
 
 type Edit = Partial<HookSpec>;
 
-/** Changes hooks: what `edit` holds (or returns for a hook) replaces what they had. All of them, or none. */
-export function editHooks(home: OpenHome, hooks: readonly Hook[], edit: Edit | ((hook: Hook) => Edit)): Hook[] {
+/** Changes hooks: what `edit` holds (or returns for a hook) replaces what they had. All of them, or none; `along` is part
+ *  of the same transaction. */
+export function editHooks(
+  home: OpenHome,
+  hooks: readonly Hook[],
+  edit: Edit | ((hook: Hook) => Edit),
+  along: () => void = () => {},
+): Hook[] {
   if (typeof edit !== "function" && typeof edit.name === "string" && hooks.length > 1)
     throw new GatepostError("GP_NAME", "A name belongs to one hook.", { hint: "Edit one hook at a time to name it." });
-  return changeHooks(home, () =>
-    hooks.map((hook) => {
+  return changeHooks(home, () => {
+    const edited = hooks.map((hook) => {
       const old = hookById(home.db, hook.id) ?? hook; // as it is now, not as it was when the call began
       return editOne(home, old, typeof edit === "function" ? edit(old) : edit);
-    }),
-  );
+    });
+    along();
+    return edited;
+  });
 }
 
 function editOne(home: OpenHome, old: Hook, edit: Edit): Hook {
@@ -184,9 +198,10 @@ function editOne(home: OpenHome, old: Hook, edit: Edit): Hook {
   return checked;
 }
 
-/** Deletes hooks. Their runs and the audit stay. */
-export const deleteHooks = (home: OpenHome, hooks: readonly Hook[]): void =>
+/** Deletes hooks. Their runs and the audit stay. `along` is part of the same transaction. */
+export const deleteHooks = (home: OpenHome, hooks: readonly Hook[], along: () => void = () => {}): void =>
   changeHooks(home, () => {
+    along();
     for (const hook of hooks) {
       removeHook(home.db, { id: hook.id });
       addAudit(home.db, {

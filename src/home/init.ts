@@ -15,13 +15,15 @@ import {
   placeRepository,
   type RepositoryRow,
   repositoryById,
+  repositoryByName,
   repositoryByPath,
 } from "../store/repository.ts";
 import { takeEdited } from "./edited.ts";
-import { refreshGates, requireReached } from "./gates.ts";
+import { bringFossilInLine, requireListed } from "./fossil-gates.ts";
+import { markStale, refreshGates, requireReached } from "./gates.ts";
 import { type Found, findRepository, homeOf } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
-import { closeHome, type OpenHome } from "./open.ts";
+import { closeHome, type OpenHome, openHome } from "./open.ts";
 import { gitSubject, type Placed, type Subject } from "./subject.ts";
 import { fossilSubject } from "./subject-fossil.ts";
 
@@ -40,8 +42,9 @@ export type Registration = Placed & {
   edited: string[];
 };
 
-/** Registers the repository at `path`. With `home`, that home serves it; else the one it has, or its own. */
-export async function register(path: string, home: string | null): Promise<Registration> {
+/** Registers the repository at `path`. With `home`, that home serves it; else the one it has, or its own. `more`: others
+ *  of the same home follow, and `finish` is called for it after the last; until then its gates are marked as stale. */
+export async function register(path: string, home: string | null, more = false): Promise<Registration> {
   const found = findRepository(path);
   if (found !== null) requireOwnRepository(found.path); // before git, which would refuse with advice that leads nowhere
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
@@ -61,7 +64,8 @@ export async function register(path: string, home: string | null): Promise<Regis
     const registered = await enter(open, subject, how);
     if (dir !== place) writePointer(place, dir, registered.repository.id);
     const placed = await subject.place(open, registered.repository, how);
-    requireReached(refreshGates(open));
+    if (more) markStale(open);
+    else await bringAllInLine(open);
     return {
       ...registered,
       ...placed,
@@ -74,6 +78,21 @@ export async function register(path: string, home: string | null): Promise<Regis
   } finally {
     closeHome(open);
   }
+}
+
+/** Brings the gates of a home in line after many were registered. */
+export async function finish(dir: string): Promise<void> {
+  const home = openHome(dir);
+  try {
+    await bringAllInLine(home);
+  } finally {
+    closeHome(home);
+  }
+}
+
+async function bringAllInLine(home: OpenHome): Promise<void> {
+  requireReached(refreshGates(home));
+  requireListed(await bringFossilInLine(home));
 }
 
 /** Puts the pointer file in place; what came along with a copy of the repository is kept beside it. */
@@ -132,15 +151,15 @@ function movedRow(home: OpenHome, how: Made["how"]): RepositoryRow | null {
 
 /** The shortest end of the path that no other repository of the home is called by. */
 function freeName(home: OpenHome, path: string, workTree: string | null): string {
-  const taken = new Set(listRepositories(home.db).map(({ name }) => name));
+  const isTaken = (name: string): boolean => repositoryByName(home.db, name) !== null;
   const place = workTree ?? path;
   let name = basename(place);
   let rest = dirname(place);
-  while (taken.has(name) && rest !== dirname(rest)) {
+  while (isTaken(name) && rest !== dirname(rest)) {
     name = `${basename(rest)}/${name}`;
     rest = dirname(rest);
   }
-  return taken.has(name) ? place : name;
+  return isTaken(name) ? place : name;
 }
 
 /** Removes the pointer file of a repository, if it is one that points to this home. */

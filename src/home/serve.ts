@@ -12,6 +12,7 @@ import { openFossil } from "../vcs/fossil.ts";
 import { openGit } from "../vcs/git.ts";
 import type { Repository } from "../vcs/repository.ts";
 import { keptSentence, takeEdited } from "./edited.ts";
+import { bringFossilInLine } from "./fossil-gates.ts";
 import { refreshGates } from "./gates.ts";
 import { locate } from "./locate.ts";
 import { closeHome, homeId, type OpenHome, openHome, requireRunnable } from "./open.ts";
@@ -35,8 +36,10 @@ export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
     incarnation: readSetting(home.db, "incarnation") ?? "a",
     uid: statSync(home.dir).uid,
     memory: emptyMemory(),
-    refreshGates: () => {
+    refreshGates: async () => {
       refreshGates(home);
+      for (const { message } of await bringFossilInLine(home, { all: true, patience: 2000 }))
+        around.log("error", message);
       for (const path of takeEdited()) around.log("error", keptSentence(path));
     },
     open: (row) => {

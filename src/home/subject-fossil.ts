@@ -1,7 +1,7 @@
 /** Fossil repositories as `init` sees them. No shim is needed to hear of arrivals: the file itself tells. */
 import { GatepostError } from "../core/errors.ts";
 import type { Instant } from "../core/units.ts";
-import { noteLook, putWatermark, type RepositoryRow } from "../store/repository.ts";
+import { noteLook, putHooksFolders, putWatermark, type RepositoryRow } from "../store/repository.ts";
 import { identifyFossil, openFossil } from "../vcs/fossil.ts";
 import type { Watermark } from "../vcs/repository.ts";
 import type { Present, Subject } from "./subject.ts";
@@ -12,7 +12,10 @@ export async function fossilSubject(path: string): Promise<Subject> {
   return {
     ...{ kind: "fossil", path: file, inode, workTree: null, objectFormat: null, bare: true, shared: groupWritable },
     read: (_, known) => readReceipts(file, known),
-    place: async () => ({ chained: [], noShim: null, importable: hooks }),
+    place: async ({ db }, { id }) => {
+      putHooksFolders(db, id, []); // no longer taken out, if it was
+      return { chained: [], noShim: null, importable: hooks };
+    },
   };
 }
 

@@ -12,6 +12,7 @@ import {
 } from "../store/repository.ts";
 import { hooksFoldersOf, identifyGit } from "../vcs/git.ts";
 import { takeEdited } from "./edited.ts";
+import { takeOutEntry } from "./fossil-gates.ts";
 import { refreshGates } from "./gates.ts";
 import { deleteHooks, findHooks } from "./hooks.ts";
 import { removePointer } from "./init.ts";
@@ -64,6 +65,10 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
 /** Takes the shims out of the hooks folders; of a repository that was deleted there is none to put in order. */
 async function removeFrom(home: OpenHome, row: RepositoryRow): Promise<Pick<Uninstalled, "removed" | "keptFor">> {
   if (!existsSync(row.path)) return { removed: [], keptFor: null };
+  if (row.kind === "fossil") {
+    putHooksFolders(home.db, row.id, [{ path: row.path, use: "left" }]); // first: nobody puts the entry back
+    return { removed: (await takeOutEntry(row.path)) ? ["the entry in its hook list"] : [], keptFor: null };
+  }
   const identity = await identifyGit(row.path);
   const folders = new Map([...hooksFolders(row), ...(await hooksFoldersOf(identity))].map((one) => [one.path, one]));
   const used = usedByOthers(home, row);

@@ -3,7 +3,8 @@
  *
  * The second line of a shim holds a sum of its own text. By it a shim of ours, of whatever version, is told from one that
  * somebody edited, and both from another's hook. Gates read the rest of their runtime from a second file; both hold one
- * version, made from all of their text, so that a shim never runs with the rest of another version.
+ * version, made from all of their text, so that a shim never runs with the rest of another version. A shim is put
+ * together from several texts, since the gates of Git and of Fossil begin differently and go on alike.
  */
 import { createHash } from "node:crypto";
 import {
@@ -27,10 +28,13 @@ const runtime = (file: string): string =>
 
 const FILES = {
   receive: ["receive.sh"],
-  gate: ["gate.sh"],
+  gate: ["gate.sh", "gate-core.sh", "gate-git.sh", "gate-go.sh"],
   /** What the shims of gates read when they need it: gatepost/gate.sh in the hooks folder. */
   rest: ["gate-rest.sh", "gate-end.sh"],
-} as const;
+  fossil: ["fossil.sh", "gate-core.sh", "fossil-find.sh", "gate-go.sh"],
+  "fossil-rest": ["gate-rest.sh", "fossil-rest.sh", "gate-end.sh"],
+  "fossil-editor": ["fossil-editor.sh"],
+} as const satisfies Record<string, readonly string[]>;
 
 export type ShimKind = keyof typeof FILES;
 
@@ -47,7 +51,8 @@ export function shimText(kind: ShimKind): string {
 
 const sumOf = (text: string): string => createHash("sha256").update(text, "latin1").digest("hex").slice(0, 16);
 
-const gateVersion = (): string => sumOf([...FILES.gate, ...FILES.rest].map(runtime).join(""));
+const gateVersion = (): string =>
+  sumOf([...FILES.gate, ...FILES.fossil, ...FILES["fossil-rest"]].map(runtime).join(""));
 
 const SUM = "@SUM@";
 

@@ -1,5 +1,5 @@
 /** Tables hook and hook_audit. */
-import type { Hook, HookSpec, HookStdin, Scope } from "../core/hook.ts";
+import type { ArtifactKind, Hook, HookSpec, HookStdin, Scope } from "../core/hook.ts";
 import type { HookId, Instant, Millis, RepositoryId } from "../core/units.ts";
 import { all, change, type Database, one } from "./database.ts";
 
@@ -24,10 +24,11 @@ type HookRow = {
   trees: number;
   dir: string | null;
   parallel: number;
+  artifacts: string | null;
 };
 
 const columns = `id, name, scope, repository, pattern, type, was_type AS wasType, sequence, command, timeout, retries,
-  in_order AS inOrder, advisory, refs, paths, stdin, each, trees, dir, parallel`;
+  in_order AS inOrder, advisory, refs, paths, stdin, each, trees, dir, parallel, artifacts`;
 
 function toScope(row: HookRow): Scope {
   if (row.scope === "repository") return { scope: "repository", repository: row.repository as RepositoryId };
@@ -54,6 +55,7 @@ const toHook = (row: HookRow): Hook => ({
   trees: row.trees === 1,
   dir: row.dir,
   parallel: row.parallel === 1,
+  artifacts: row.artifacts === null ? null : (JSON.parse(row.artifacts) as ArtifactKind[]),
 });
 
 const toRow = (hook: HookSpec) => ({
@@ -67,6 +69,7 @@ const toRow = (hook: HookSpec) => ({
   paths: hook.paths === null ? null : JSON.stringify(hook.paths),
   trees: Number(hook.trees),
   parallel: Number(hook.parallel),
+  artifacts: hook.artifacts === null ? null : JSON.stringify(hook.artifacts),
 });
 
 const select = all<HookRow>(`SELECT ${columns} FROM hook ORDER BY id`);
@@ -86,9 +89,10 @@ export function hookByName(db: Database, name: string): Hook | null {
 
 const insert = change(
   `INSERT INTO hook (name, scope, repository, pattern, type, was_type, sequence, command, timeout, retries, in_order,
-     advisory, refs, paths, stdin, each, trees, dir, parallel)
+     advisory, refs, paths, stdin, each, trees, dir, parallel, artifacts)
    VALUES (:name, :scope, :repository, :pattern, :type, :wasType, :sequence, :command, :timeout, :retries, :inOrder,
-     :advisory, :refs, :paths, :stdin, :each, :trees, :dir, :parallel)`,
+     :advisory, :refs, :paths, :stdin, :each, :trees, :dir, :parallel,
+     :artifacts)`,
 );
 export const insertHook = (db: Database, hook: HookSpec): HookId => insert(db, toRow(hook)).id as HookId;
 
@@ -96,7 +100,7 @@ const update = change(
   `UPDATE hook SET name = :name, scope = :scope, repository = :repository, pattern = :pattern, type = :type,
      was_type = :wasType, sequence = :sequence, command = :command, timeout = :timeout, retries = :retries,
      in_order = :inOrder, advisory = :advisory, refs = :refs, paths = :paths, stdin = :stdin, each = :each,
-     trees = :trees, dir = :dir, parallel = :parallel WHERE id = :id`,
+     trees = :trees, dir = :dir, parallel = :parallel, artifacts = :artifacts WHERE id = :id`,
 );
 export const updateHook = (db: Database, hook: Hook): void => void update(db, { ...toRow(hook), id: hook.id });
 export const removeHook = change<{ id: HookId }>("DELETE FROM hook WHERE id = :id");

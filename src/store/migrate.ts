@@ -103,6 +103,7 @@ CREATE INDEX run_replay ON run (replay_of) WHERE replay_of IS NOT NULL;
 const NATIVE = `
 ALTER TABLE repository ADD COLUMN watermark TEXT CHECK (json_valid(watermark));
 ALTER TABLE repository ADD COLUMN embargo INTEGER;
+ALTER TABLE hook ADD COLUMN artifacts TEXT CHECK (json_valid(artifacts));
 ALTER TABLE receipt ADD COLUMN native INTEGER;
 ALTER TABLE receipt ADD COLUMN rows TEXT CHECK (json_valid(rows));
 CREATE INDEX receipt_native ON receipt (repository, native) WHERE native IS NOT NULL;

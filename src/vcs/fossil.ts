@@ -14,6 +14,9 @@ import { type FossilRepository, rcvRange } from "./repository.ts";
 
 export { type FossilIdentity, findFossil, identifyFossil } from "./fossil/identity.ts";
 
+/** How long (ms) a look waits for a lock. */
+const LOOK_PATIENCE = 300;
+
 /** The repository in the file at a real path. Keeps nothing open: each call opens the file, reads in one transaction, and
  *  closes it before anything is handed on. */
 export function openFossil(file: string): FossilRepository {
@@ -21,7 +24,9 @@ export function openFossil(file: string): FossilRepository {
     kind: "fossil",
     path: file,
     fingerprint: (previous, now) => fossilFingerprint(file, previous, now),
-    arrivals: (since, waiting) => readFossil(file, (db) => readArrivals(db, file, since, waiting)),
+    // A look has others to see to: one that is locked is looked at again soon.
+    arrivals: (since, waiting) =>
+      readFossil(file, (db) => readArrivals(db, file, since, waiting), { patience: LOOK_PATIENCE }),
     receipts: (base, upto) => readFossil(file, (db) => readReceipts(db, base, upto)),
     positionAfter: (rcvid) => readFossil(file, (db) => watermarkAfter(db, rcvid)),
     branches: (range) => readFossil(file, (db) => branchesOf(db, rcvRange(range))),

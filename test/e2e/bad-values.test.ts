@@ -83,7 +83,7 @@ wrongCalls(world, "wrong values", app, [
   [
     "hook edit one --unset command",
     2,
-    'gatepost: --unset does not take "command".\nIt takes: name sequence timeout retries in-order ref path stdin each trees advisory dir parallel\n',
+    'gatepost: --unset does not take "command".\nIt takes: name sequence timeout retries in-order ref path stdin each trees advisory dir parallel artifact\n',
   ],
   [
     "hook edit one --each receipt --type before-commit",

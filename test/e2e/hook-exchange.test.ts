@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS } from "../../src/core/hook.ts";
+import { ARTIFACTS, DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS } from "../../src/core/hook.ts";
 import type { Millis } from "../../src/core/units.ts";
 import { exportHooks, readExported } from "../../src/home/exchange.ts";
 import { deleteHooks, editHooks, hooksFor, importHooks } from "../../src/home/hooks.ts";
@@ -126,14 +126,15 @@ describe("the format", () => {
     trees: fc.boolean(),
     dir: fc.option(fc.string({ minLength: 1, maxLength: 8 })),
     parallel: fc.boolean(),
+    artifacts: fc.option(fc.subarray([...ARTIFACTS], { minLength: 1 })),
     named: fc.boolean(),
     scope: fc.constantFrom("repository" as const, "all" as const, "team/*" as const),
   });
   // A hook has only the options of its type.
   const spec = record.map((one) => {
     const type = one.type === "disabled" ? one.wasType : one.type;
-    const { retries, inOrder, refs, trees, stdin, advisory, dir, parallel, paths, ...rest } = one;
-    const arrivals = { ...NO_OPTIONS, retries, inOrder, refs, trees, stdin, paths: noBraces(paths) };
+    const { retries, inOrder, refs, trees, stdin, advisory, dir, parallel, paths, artifacts, ...rest } = one;
+    const arrivals = { ...NO_OPTIONS, retries, inOrder, refs, trees, stdin, artifacts, paths: noBraces(paths) };
     const commits = { ...NO_OPTIONS, advisory, dir: dir === null ? null : "a b/c", parallel, paths: noBraces(paths) };
     const native = { ...NO_OPTIONS, advisory, parallel };
     const own = type === "after-receive" ? arrivals : (type ?? "").startsWith("git:") ? native : commits;

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import {
+  ARTIFACTS,
   DEFAULT_SEQUENCE,
   type Hook,
   type HookSpec,
@@ -35,6 +36,7 @@ type Options = Where & {
   advisory?: boolean;
   dir?: string;
   parallel?: boolean;
+  artifact?: string[];
   unset?: string[];
 };
 
@@ -51,6 +53,11 @@ function addHookOptions(command: Command): Command {
     .option("--in-order", "a run that waits or is parked holds back the hook's later runs")
     .addOption(new Option("--ref <PATTERN>", "run only when such a ref moved; repeatable").argParser(collect))
     .addOption(new Option("--path <PATHSPEC>", "run only when such a path changed; repeatable").argParser(collect))
+    .addOption(
+      new Option("--artifact <KIND>", "run only when such an artifact arrived: wiki, tag, …; repeatable").argParser(
+        collect,
+      ),
+    )
     .option("--stdin <WHAT>", "what it reads: artifacts (after-receive's default), updates or paths")
     .option("--each <WHAT>", "receipt: run once for each push instead of once for the batch")
     .option("--trees", "list trees too")
@@ -95,7 +102,7 @@ export function registerHookEdit(hook: Command): void {
 
 function options(given: Options): Partial<HookSpec> {
   const { command, type, sequence, name, timeout, retries, inOrder, ref, path, stdin, each, trees } = given;
-  const { advisory, dir, parallel } = given;
+  const { advisory, dir, parallel, artifact } = given;
   return {
     ...(command === undefined ? {} : { command }),
     ...(type === undefined ? {} : { type }),
@@ -114,6 +121,9 @@ function options(given: Options): Partial<HookSpec> {
     ...(advisory === undefined ? {} : { advisory }),
     ...(dir === undefined ? {} : { dir }),
     ...(parallel === undefined ? {} : { parallel }),
+    ...(artifact === undefined
+      ? {}
+      : { artifacts: artifact.map((kind) => requireWord(kind, "--artifact", ARTIFACTS)) }),
   };
 }
 
@@ -155,6 +165,7 @@ function unset(words: readonly string[]): Partial<HookSpec> {
     advisory: "advisory",
     dir: "dir",
     parallel: "parallel",
+    artifact: "artifacts",
   } as const;
   const defaults: Partial<HookSpec> = { ...NO_OPTIONS, name: null, sequence: DEFAULT_SEQUENCE };
   return Object.fromEntries(

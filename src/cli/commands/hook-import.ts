@@ -3,12 +3,13 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import type { HookSpec, Scope } from "../../core/hook.ts";
+import type { Handover } from "../../home/handover.ts";
 import type { Plan, Source } from "../../home/import/import-from.ts";
 import { plain, plainLines, print, printJson, say } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 import { beforeArrivals, done } from "./hook-edit.ts";
 
-type Options = Where & { from?: Source; take?: boolean; dryRun?: boolean; json?: boolean };
+type Options = Where & { from?: Source | "fossil"; take?: boolean; dryRun?: boolean; json?: boolean };
 
 export function registerHookImport(hook: Command): void {
   addWhere(
@@ -24,6 +25,7 @@ export function registerHookImport(hook: Command): void {
         "pre-commit-config",
         "git-config",
         "hooks-dir",
+        "fossil",
       ]),
     )
     .option("--dry-run", "show what would be added, and change nothing")
@@ -34,10 +36,12 @@ export function registerHookImport(hook: Command): void {
       `
 Examples:
   gatepost hook export -R old.git | gatepost hook import -R new.git -
-  gatepost hook import --from lefthook --dry-run`,
+  gatepost hook import --from lefthook --dry-run
+  gatepost hook import --from fossil -R project.fossil   Fossil stops running them; none misses a receipt`,
     )
     .action(async (file: string | undefined, given: Options) => {
-      if (given.from !== undefined) await importFromManager(given.from, file ?? null, given);
+      if (given.from === "fossil") await importFromFossil(file, given);
+      else if (given.from !== undefined) await importFromManager(given.from, file ?? null, given);
       else if (file !== undefined) await importFile(file, given);
       else
         throw new GatepostError("GP_USAGE", "What should be imported? Name a file, or another manager.", {
@@ -71,22 +75,67 @@ async function importFile(file: string, given: Options): Promise<void> {
 async function importFromManager(source: Source, path: string | null, given: Options): Promise<void> {
   await withHome(given, async (opened) => {
     const { importFrom, planImport } = await import("../../home/import/import-from.ts");
-    if (opened.repository === null)
-      throw new GatepostError("GP_USAGE", "Into which repository? --home alone does not say. Nothing was imported.", {
-        hint: "Add -R REPOSITORY.",
+    const repository = requireOne(opened);
+    if (repository.kind === "fossil")
+      throw new GatepostError("GP_USAGE", `${repository.path} is a Fossil repository. Nothing was imported.`, {
+        hint: "Its own hooks: gatepost hook import --from fossil",
       });
     if (given.dryRun) {
-      const plan = await planImport(opened.home, opened.repository, source, path);
+      const plan = await planImport(opened.home, repository, source, path);
       await show(opened, plan.specs, plan, given.json);
       if (!given.json) sayRest(plan, plan.specs.length);
       return;
     }
-    const imported = await importFrom(opened.home, opened.repository, source, path, given.take);
+    const imported = await importFrom(opened.home, repository, source, path, given.take);
     if (given.json) await show(opened, imported.hooks, imported, true);
     await done(opened, imported.hooks, "added");
     for (const file of imported.setAside) say(`renamed, so that it does not run twice: ${plain(file)}`);
     sayRest(imported, imported.hooks.length);
   });
+}
+
+/** The repository that the call names, or GP_USAGE. */
+export function requireOne({ repository }: Opened): NonNullable<Opened["repository"]> {
+  if (repository !== null) return repository;
+  throw new GatepostError("GP_USAGE", "For which repository? --home alone does not say. Nothing was changed.", {
+    hint: "Add -R REPOSITORY.",
+  });
+}
+
+async function importFromFossil(file: string | undefined, given: Options): Promise<void> {
+  if (file !== undefined || given.take)
+    throw new GatepostError("GP_USAGE", "--from fossil takes no file and no --take. Nothing was imported.", {
+      hint: "Such as: gatepost hook import --from fossil -R project.fossil",
+    });
+  await withHome(given, async (opened) => {
+    const { importFromFossil, planFossil } = await import("../../home/import/fossil.ts");
+    const repository = requireOne(opened);
+    if (given.dryRun) {
+      const { takes, left } = await planFossil(opened.home, repository);
+      const specs = takes.map(({ hook }) => hook);
+      await show(opened, specs, { specs, left, next: [], taken: [] }, given.json);
+      if (!given.json) sayRest({ left, next: [] }, specs.length);
+      return;
+    }
+    const { handover, left } = await importFromFossil(opened.home, repository);
+    const hooks = handover?.hooks ?? [];
+    if (given.json) await show(opened, hooks, { specs: hooks, left, next: [], taken: [] }, true);
+    if (handover !== null) await sayTakenOver(opened, handover);
+    if (!given.json) sayRest({ left, next: [] }, hooks.length);
+  });
+}
+
+async function sayTakenOver(opened: Opened, { hooks, after, missedUpto }: Handover): Promise<void> {
+  const { ringDaemon } = await import("../../home/ring.ts");
+  const from = after === null ? "" : ` after receipt ${after}`;
+  say(
+    `${hooks.length} ${hooks.length === 1 ? "hook" : "hooks"} taken over${from}. Fossil no longer runs them; back again: gatepost hook export --to fossil`,
+  );
+  if (missedUpto !== null)
+    say(
+      `Mind: receipts up to ${missedUpto} went to other hooks meanwhile. For these: gatepost hook test --base-rcvid ${after ?? 0} --new-rcvid ${missedUpto} ID`,
+    );
+  ringDaemon(opened.home);
 }
 
 /** The hooks as they are or would be: as JSON with what was left, or as a list. */
@@ -108,7 +157,7 @@ async function show(opened: Opened, specs: readonly HookSpec[], plan: Plan | nul
 }
 
 /** What was not carried over, and what to do now. */
-function sayRest({ left, next }: Plan, count: number): void {
+function sayRest({ left, next }: Pick<Plan, "left" | "next">, count: number): void {
   if (count === 0) say("There is no hook that could be carried over. Nothing was added.");
   if (left.length > 0) say("Not carried over:");
   for (const { what, why } of left) say(`  ${plain(what)} – ${plain(why)}`);

@@ -1,7 +1,7 @@
 /** `hook list|status|types|export`: what there is. For hooks without options, list and status look as Fossil's do. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { Hook } from "../../core/hook.ts";
-import { paint, plain, print, printJson, table } from "../output.ts";
+import { paint, plain, print, printJson, say, table } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 
 type Options = Where & { json?: boolean };
@@ -16,10 +16,23 @@ export function registerHookShow(hook: Command): void {
   addWhere(hook.command("types").description("list the hook types and what each is for"))
     .option("--json", "print them as JSON")
     .action(types);
-  addWhere(hook.command("export").description("print hooks as JSON, for hook import"))
+  addWhere(hook.command("export").description("print hooks as JSON, for hook import; or give them to Fossil"))
     .argument("[ID...]", "ids or names (default: all that list shows)")
-    .addHelpText("after", "\nExample:\n  gatepost hook export -R app.git > hooks.json")
-    .action(exportHooks);
+    .addOption(
+      new Option("--to <PROGRAM>", "put them into the repository's own list instead, to be run by it").choices([
+        "fossil",
+      ]),
+    )
+    .addHelpText(
+      "after",
+      `
+Examples:
+  gatepost hook export -R app.git > hooks.json
+  gatepost hook export --to fossil -R project.fossil   here they are switched off; none misses a receipt`,
+    )
+    .action((words: string[], given: Options & { to?: string }) =>
+      given.to === undefined ? exportHooks(words, given) : exportToFossil(words, given),
+    );
 }
 
 const scopeText = (hook: Hook): string | null =>
@@ -51,6 +64,7 @@ function block(hook: Hook): string {
     ["advisory", hook.advisory ? "yes" : null],
     ["dir", hook.dir],
     ["parallel", hook.parallel ? "yes" : null],
+    ["artifact", hook.artifacts?.join(" ") ?? null],
   ];
   for (const [key, value] of more) if (value !== null) lines.push(`     ${key} = ${plain(value)}`);
   return lines.join("\n");
@@ -127,5 +141,23 @@ async function exportHooks(words: string[], given: Options): Promise<void> {
     const { findHooks, hooksFor } = await import("../../home/hooks.ts");
     const { exportHooks } = await import("../../home/exchange.ts");
     printJson(exportHooks(home, words.length === 0 ? hooksFor(home, repository) : findHooks(home, words, repository)));
+  });
+}
+
+async function exportToFossil(words: string[], given: Options): Promise<void> {
+  await withHome(given, async ({ home, repository }) => {
+    const { exportToFossil } = await import("../../home/export-to-fossil.ts");
+    const { requireOne } = await import("./hook-import.ts");
+    const { handover, stays, disordered } = await exportToFossil(home, requireOne({ home, repository }), words);
+    const hooks = handover?.hooks ?? [];
+    const after = handover?.after == null ? "" : `, which goes on after receipt ${handover.after}`;
+    if (hooks.length === 0) say("There is no hook that could go to Fossil. Nothing was changed.");
+    else
+      say(
+        `${hooks.length} ${hooks.length === 1 ? "hook" : "hooks"} given to Fossil${after}. Here they are switched off; to forget them: gatepost hook delete ${hooks.map(({ id }) => id).join(" ")}`,
+      );
+    if (disordered) say("Mind: Fossil runs before-commit hooks in the order of their number's text: 10 before 9.");
+    for (const { hook, why } of stays)
+      say(`hook ${hook.id}${hook.name === null ? "" : ` (${hook.name})`} stays here: ${plain(why)}`);
   });
 }

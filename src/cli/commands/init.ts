@@ -11,7 +11,10 @@ export function registerInit(program: Command): void {
   program
     .command("init")
     .description("register repositories: make the home, note what is there, install the shims; calling it again mends")
-    .argument("[PATH...]", "Git: bare, work trees, linked work trees; Fossil: files, check-outs (default: the current folder)")
+    .argument(
+      "[PATH...]",
+      "Git: bare, work trees, linked work trees; Fossil: files, check-outs (default: the current folder)",
+    )
     .option("--home <DIR>", "one home for all of them, instead of one inside each")
     .option("--json", "print what was done as JSON")
     .addHelpText(
@@ -26,13 +29,14 @@ What is in a repository when it is registered counts as seen; what arrives after
 Hooks that are there keep running. gatepost uninstall takes everything out again.`,
     )
     .action(async (paths: string[], options: Options) => {
-      const { register } = await import("../../home/init.ts");
+      const { finish, register } = await import("../../home/init.ts");
       const { resolve } = await import("node:path");
       const done: Registration[] = [];
       let failed = 0;
       for (const path of paths.length === 0 ? ["."] : paths) {
         try {
-          const registration = await register(path, options.home === undefined ? null : resolve(options.home));
+          const home = options.home === undefined ? null : resolve(options.home);
+          const registration = await register(path, home, home !== null && paths.length > 1);
           done.push(registration);
           if (options.json !== true) describe(registration);
           sayEdited(registration.edited);
@@ -41,6 +45,13 @@ Hooks that are there keep running. gatepost uninstall takes everything out again
           failed ||= code;
         }
       }
+      if (options.home !== undefined && paths.length > 1)
+        for (const home of new Set(done.map((one) => one.home)))
+          try {
+            await finish(home);
+          } catch (error) {
+            failed ||= report(error);
+          }
       if (options.json === true) printJson({ registered: done.map(toJson) });
       else nextStep(done);
       process.exitCode = failed;

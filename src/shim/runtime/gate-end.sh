@@ -65,9 +65,9 @@ _gatepost_record() {
   _gatepost_put took "$_gatepost_took"
   if [ -n "$_gatepost_branch" ]; then _gatepost_put branch "$_gatepost_branch"; fi
   if [ "$GATEPOST_TYPE" = before-commit ] || [ "$GATEPOST_TYPE" = commit-msg ]; then
-    _gatepost_put author_name "${GIT_AUTHOR_NAME-}"
-    _gatepost_put author_email "${GIT_AUTHOR_EMAIL-}"
-    _gatepost_put author_date "${GIT_AUTHOR_DATE-}"
+    _gatepost_put author_name "$_gatepost_by"
+    _gatepost_put author_email "$_gatepost_mail"
+    _gatepost_put author_date "$_gatepost_date"
   fi
   _gatepost_put reason "$_gatepost_why"
   _gatepost_entry=$_gatepost_entry$_gatepost_lines
@@ -94,13 +94,14 @@ _gatepost_record() {
 # Says what was refused and why, what was not run, and the way round.
 _gatepost_explain() {
   case $GATEPOST_TYPE in
-  before-commit | commit-msg | *prepare-commit-msg) _gatepost_what='this commit' _gatepost_git=commit ;;
-  before-push) _gatepost_what='this push' _gatepost_git=push ;;
+  before-commit | commit-msg | *prepare-commit-msg) _gatepost_what='this commit' _gatepost_git='git commit' ;;
+  before-push) _gatepost_what='this push' _gatepost_git='git push' ;;
   before-receive) _gatepost_what='this push' _gatepost_git= ;;
   before-ref) _gatepost_what='this ref' _gatepost_git= ;;
-  git:pre-rebase) _gatepost_what='this rebase' _gatepost_git=rebase ;;
+  git:pre-rebase) _gatepost_what='this rebase' _gatepost_git='git rebase' ;;
   *) _gatepost_what='this' _gatepost_git= ;;
   esac
+  [ "$GATEPOST_KIND" != fossil ] || _gatepost_git=$_gatepost_caller
   if [ -n "$_gatepost_after" ]; then
     _gatepost_text="$GATEPOST_TYPE hooks could not be run: $_gatepost_why."
   elif [ "$_gatepost_verdict" = refused ]; then
@@ -114,9 +115,9 @@ _gatepost_explain() {
   _gatepost_text=$_gatepost_text${_gatepost_unrun:+" Not run: $_gatepost_unrun."}
   if [ -n "$_gatepost_local" ] && [ -n "$_gatepost_git" ]; then
     if [ "$_gatepost_verdict" = refused ] && [ -n "$_gatepost_name" ]; then
-      _gatepost_text="$_gatepost_text Skip this one: GATEPOST_SKIP=$_gatepost_name git $_gatepost_git …"
+      _gatepost_text="$_gatepost_text Skip this one: GATEPOST_SKIP=$_gatepost_name $_gatepost_git …"
     elif [ "$_gatepost_native" != prepare-commit-msg ]; then
-      _gatepost_text="$_gatepost_text Way round: git $_gatepost_git --no-verify"
+      _gatepost_text="$_gatepost_text Way round: $_gatepost_git --no-verify"
     fi
   fi
   _gatepost_say "$_gatepost_text"

@@ -5,11 +5,13 @@
  * Fossil fills a table rule by rule, each a join over the whole interval, and of several rows that match one artifact the
  * first stays (for what only the rules for the unknown know: the last comes out). Here each artifact asks the rules in
  * their order until one answers, through indexes only, so that a receipt costs the same in a repository of any size. The
- * ORDER BY in each says which of several rows Fossil meets first (or last): by how its queries walk the tables, seen in
- * their plans with SQLite 3.41, with and without statistics.
+ * ORDER BY in each says which of several rows Fossil meets first (or last): the order of rows, as its queries walk the
+ * tables (seen in their plans, SQLite 3.41). In two cases that cannot be told, for it hangs on the statistics that Fossil
+ * happens to have: where somebody put a tag named like a wiki page's or ticket's own on such an artifact, and where
+ * what is no check-in has children, some by merge. Both take damage or intent.
  *
- * One rule has no index to go by: "tag", an artifact that put a tag on another one. Only what Fossil recorded as an event
- * of type g can have done so; the list looks closer at these (tags.ts), and asks `otherwise` for those that did not.
+ * One rule has no index to go by: "tag", an artifact that put a tag on another one. What did so is recorded as an event of
+ * type g; the list looks closer at these, and at what no rule describes (tags.ts), and asks `otherwise` for the rest.
  *
  * A line is NULL in Fossil where a part of it is, and printed as nothing; so it is here. Proven by
  * test/vcs/fossil-listing.test.ts, and by test/vcs/fossil-differential.test.ts against the fossil program.
@@ -33,7 +35,7 @@ const MARKED = `(SELECT CASE substr(t.tagname, 1, 4)
     FROM tagxref AS x CROSS JOIN tag AS t USING (tagid)
     WHERE x.rid = b.rid AND (t.tagname = 'cluster' AND EXISTS (SELECT 1 FROM rcvfrom AS r WHERE r.rcvid = b.rcvid)
       OR t.tagname GLOB 'tkt-*' OR t.tagname GLOB 'wiki-*' OR t.tagname GLOB 'event-*')
-    ORDER BY instr('ctwe', substr(t.tagname, 1, 1)), x.tagid LIMIT 1)`;
+    ORDER BY instr('ctwe', substr(t.tagname, 1, 1)), x.rowid LIMIT 1)`;
 
 const ATTACHED = `(SELECT ifnull('attachment-control for ' || a.filename, '') FROM attachment AS a WHERE a.attachid = b.rid),
   (SELECT ifnull('attachment ' || a.filename, '') FROM attachment AS a WHERE a.src = b.uuid ORDER BY a.rowid LIMIT 1)`;
@@ -44,7 +46,7 @@ const FORUM = `(SELECT CASE WHEN p.fpid = p.froot THEN 'forum-post ' ELSE 'forum
 
 /** What others say of an artifact that says nothing of itself. Of these rules the last row counts. */
 const REFERRED = `(SELECT CASE WHEN p.isprim THEN '' ELSE 'merge ' END || 'parent of check-in'
-    FROM plink AS p CROSS JOIN blob AS o ON o.rid = p.cid WHERE p.pid = b.rid ORDER BY p.cid DESC LIMIT 1),
+    FROM plink AS p CROSS JOIN blob AS o ON o.rid = p.cid WHERE p.pid = b.rid ORDER BY p.rowid DESC LIMIT 1),
   (SELECT 'child of check-in' FROM plink AS p CROSS JOIN blob AS o ON o.rid = p.pid WHERE p.cid = b.rid LIMIT 1),
   (SELECT 'check-in referenced by "' || t.tagname || '" tag' FROM tagxref AS x CROSS JOIN tag AS t USING (tagid)
     CROSS JOIN blob AS o ON o.rid = x.srcid WHERE x.rid = b.rid AND x.origid = b.rid ORDER BY x.rowid DESC LIMIT 1),
@@ -55,12 +57,12 @@ const REFERRED = `(SELECT CASE WHEN p.isprim THEN '' ELSE 'merge ' END || 'paren
 const OPEN = "char(0) || b.rid";
 
 /** The SQL of a repository. `described` needs `e`, the row of table `event` that belongs to `b`; it is NUL and the row's
- *  number where the rule for tags must be asked, and where no rule applied. `otherwise` is what holds where that for tags
- *  does not apply, NULL where nothing does. */
+ *  number where the rule for tags must be asked, or no rule of the artifact's own applied. `otherwise` is what holds
+ *  where that for tags does not apply, NULL where nothing does. */
 export function rules(hasForum: boolean): { described: string; otherwise: string } {
-  const otherwise = [MARKED, ATTACHED, ...(hasForum ? [FORUM] : []), REFERRED].join(",\n  ");
+  const own = [MARKED, ATTACHED, ...(hasForum ? [FORUM] : [])].join(",\n  ");
   return {
-    described: `coalesce(${CHECK_IN},\n  ${FILE},\n  CASE WHEN e.type = 'g' THEN ${OPEN} END,\n  ${otherwise},\n  ${OPEN})`,
-    otherwise: `coalesce(${otherwise})`,
+    described: `coalesce(${CHECK_IN},\n  ${FILE},\n  CASE WHEN e.type = 'g' THEN ${OPEN} END,\n  ${own},\n  ${OPEN})`,
+    otherwise: `coalesce(${own},\n  ${REFERRED})`,
   };
 }

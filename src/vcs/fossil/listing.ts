@@ -89,14 +89,13 @@ function finisher(db: Db, otherwise: string): (text: Buffer) => Buffer {
   const read = contentReader(db);
   const targetOf = targetFinder(db, read);
   const inCluster = clusterSearch(db, read);
-  const control = db.prepare<[number], 1>("SELECT 1 FROM event WHERE objid = ? AND type = 'g'").pluck();
   const hashOf = db.prepare<[number], string>("SELECT uuid FROM blob WHERE rid = ?").pluck();
   const others = db
     .prepare<[number], Buffer | null>(`SELECT CAST(${otherwise} AS BLOB) FROM blob AS b WHERE b.rid = ?`)
     .pluck();
 
   const describe = (rid: number): Buffer => {
-    const target = control.get(rid) === undefined ? undefined : targetOf(rid);
+    const target = targetOf(rid);
     if (target !== undefined) return Buffer.from(`tag ${(hashOf.get(target) ?? "").slice(0, 16)}`);
     return others.get(rid) ?? (inCluster(hashOf.get(rid) ?? "") ? REFERRED : UNKNOWN);
   };

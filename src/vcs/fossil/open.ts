@@ -13,8 +13,10 @@
  *   could write but is forbidden to, and reads nothing but the schema. Being the last to close, it has SQLite take the
  *   files away again. A fossil that opens, writes and ends meanwhile finds all as if another fossil were reading; what
  *   it wrote then goes to the main file when the keeper closes, as it would have at its own end.
- *   Where -wal and -shm exist nothing is cleaned up, whoever made them. A -wal with content but without -shm was copied
- *   here, or its machine died: fossil takes it over as it does a cut-off write.
+ *   Where there is a -wal with content, a keeper that closes last would write that into the file. So there is none then;
+ *   a fossil that ends while such a read goes on leaves -wal and -shm to the next fossil, having moved their content.
+ *   A -wal with content but without -shm was copied here, or its machine died: fossil takes it over as it does a
+ *   cut-off write.
  * - What this process leaves if it dies in between: in WAL mode an empty -wal and a -shm of the owner's, which the next
  *   fossil removes. As a stranger it may leave them too if the last fossil ends in the microseconds between the look at
  *   the files and the opening.
@@ -23,7 +25,7 @@
  * Proven by test/vcs/fossil-open.test.ts.
  */
 import { accessSync, closeSync, constants, openSync, readSync, realpathSync, type Stats, statSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import BetterSqlite3 from "better-sqlite3";
 import { GatepostError } from "../../core/errors.ts";
@@ -122,6 +124,8 @@ function attempt<T>(path: string, read: (db: BetterSqlite3.Database) => T): Trie
   } catch (error) {
     if (!begun && isLocked(error)) return { state: "locked", file, owner: stat.uid };
     if (isUnfinished(error)) return { state: "unfinished", file, owner: stat.uid };
+    if (!begun && statSync(file, { throwIfNoEntry: false }) === undefined) throw refuse.missing(file); // since just now
+    if (how === "kept" && /^SQLITE_(CANTOPEN|READONLY)/.test(codeOf(error)) && !begun) throw refuse.sealed(file);
     throw translate(error, file, stat.uid);
   } finally {
     for (const db of opened.reverse()) db.close(); // the keeper last
@@ -156,12 +160,11 @@ function wayIn(file: string, stat: Stats): "plain" | "kept" | "unfinished" {
   if (!header.wal) return "plain";
   const wal = statSync(`${file}-wal`, { throwIfNoEntry: false });
   const shm = statSync(`${file}-shm`, { throwIfNoEntry: false });
-  if (wal !== undefined && shm !== undefined) return "plain";
+  if (wal !== undefined && shm !== undefined) return "plain"; // an empty -wal too: somebody may be about to fill it
   if (stat.uid !== process.geteuid?.()) throw refuse.notOurs(file, stat.uid);
   if (wal !== undefined && wal.size > 0) return "unfinished";
   try {
-    accessSync(file, constants.W_OK);
-    accessSync(dirname(file), constants.W_OK);
+    accessSync(file, constants.W_OK); // else SQLite would open it read-only, without a word
   } catch {
     throw refuse.sealed(file);
   }
@@ -180,9 +183,6 @@ function keeper(file: string): BetterSqlite3.Database {
   }
 }
 
-/** As a URI: a plain name would lose spaces at its end. */
-const address = (file: string): string => file;
-
 const codeOf = (error: unknown): string =>
   error instanceof BetterSqlite3.SqliteError ? error.code : String((error as { code?: unknown }).code ?? "");
 
@@ -195,8 +195,7 @@ function translate(error: unknown, file: string, owner: number): unknown {
   if (/^SQLITE_NOTADB/.test(code)) return refuse.foreign(file);
   if (/^SQLITE_CORRUPT/.test(code)) return refuse.damaged(file, error);
   if (/^SQLITE_IOERR/.test(code)) return refuse.sick(file, error);
-  if (/^SQLITE_CANTOPEN/.test(code) && statSync(file, { throwIfNoEntry: false }) === undefined)
-    return refuse.missing(file);
+  if (/^SQLITE_(FULL|NOMEM)/.test(code)) return refuse.full(file, error);
   if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/.test(code)) return refuse.denied(file, owner, error);
   return error;
 }

@@ -17,7 +17,7 @@ function refusal(code: ErrorCode, message: string, hint: string, cause?: unknown
   return new GatepostError(code, message, { hint, ...(cause === undefined ? {} : { cause }) });
 }
 
-/** Every refusal by its name; all of them concern the one repository only, never the home. */
+/** Every refusal by its name; all but `full` concern the one repository only. */
 export const refuse = {
   missing: (file: string) =>
     refusal("GP_NO_REPOSITORY", `There is nothing at ${shown(file)}.`, "Check the path; was the repository moved?"),
@@ -91,6 +91,13 @@ export const refuse = {
       "Look at the disk (dmesg).",
       cause,
     ),
+  full: (file: string, cause: unknown) =>
+    refusal(
+      "GP_FULL",
+      `There is no room to read the Fossil repository ${shown(file)}${said(cause)}.`,
+      "Free some space below TMPDIR, or memory.",
+      cause,
+    ),
   denied: (file: string, owner: number, cause?: unknown) =>
     refusal(
       "GP_DENIED",
@@ -108,7 +115,7 @@ export const refuse = {
     refusal(
       "GP_DENIED",
       `The Fossil repository ${shown(file)} is in WAL mode, and it or its folder cannot be written.`,
-      "Allow its owner to write both, or take it out of WAL mode: fossil sql -R FILE 'PRAGMA journal_mode=DELETE'",
+      "Allow its owner to write both; in WAL mode even reading needs it.",
     ),
   unfinished: (file: string, owner: number) =>
     refusal(
