@@ -15,7 +15,7 @@
  */
 
 import { EMBARGO, receiptTime } from "../core/cut.ts";
-import { after, type Instant, type ReceiptId } from "../core/units.ts";
+import { after, type Instant } from "../core/units.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { addReceipt, newestReceipt, type Receipt, receiptsBetween } from "../store/receipt.ts";
 import { noteLook, putWatermark, type RepositoryRow, repositoryById } from "../store/repository.ts";

@@ -165,7 +165,7 @@ function refreshIdle(state: State, ctx: HomeContext, reach: Reach, passed: Passe
     return;
   }
   state.idle = new Map(listRepositories(ctx.db).map((row) => [row.id, { row, repository: ctx.open(row) }]));
-  state.files.follow([...state.idle.values()].map(({ row }) => row));
+  state.files.follow(state.idle.values());
 }
 
 /** The idle cycle: nothing but stats. */

@@ -8,11 +8,12 @@
  * nobody removes was left by a process that died: the poll sees to it.
  */
 import { existsSync, type FSWatcher, watch } from "node:fs";
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import type { Layout } from "../core/layout.ts";
 import type { RepositoryId } from "../core/units.ts";
 import { isGateLog } from "../spool/gate-log.ts";
 import type { RepositoryRow } from "../store/repository.ts";
+import type { Repository } from "../vcs/repository.ts";
 import type { Bell } from "./bell.ts";
 
 /** A shim writes its entry a moment before the push ends. To begin at once would take the processor from it. */
@@ -41,12 +42,23 @@ function watchFolder(path: string, changed: (name: string | null) => void): FSWa
   }
 }
 
+/** Of a -wal the time changes before what was committed can be read: it is looked at again after these ms. */
+const WAL_AGAIN = [100, 900];
+
+type Watched = {
+  id: RepositoryId;
+  path: string;
+  repository: Repository;
+  seen: string | null;
+  timers: Set<NodeJS.Timeout>;
+  soon: boolean;
+};
+
 /** Watches the files of repositories that are files. */
 export class FileWatch {
   readonly #stir: (id: RepositoryId) => void;
   readonly #folders = new Map<string, FSWatcher | null>();
-  #files = new Map<string, RepositoryId>();
-  readonly #soon = new Map<string, NodeJS.Timeout>();
+  readonly #files = new Map<string, Watched>();
 
   /** `stir` is told of each repository that may have received something. */
   constructor(stir: (id: RepositoryId) => void) {
@@ -54,9 +66,13 @@ export class FileWatch {
   }
 
   /** Watches these repositories from now on, and no others. */
-  follow(rows: Iterable<RepositoryRow>): void {
-    this.#files = new Map([...rows].flatMap((row) => (row.kind === "fossil" ? [[row.path, row.id] as const] : [])));
-    const folders = new Set([...this.#files.keys()].map((path) => dirname(path)));
+  follow(served: Iterable<{ row: RepositoryRow; repository: Repository }>): void {
+    const wanted = new Map([...served].filter(({ row }) => row.kind === "fossil").map((one) => [one.row.path, one]));
+    for (const [path, watched] of this.#files) if (wanted.get(path)?.row.id !== watched.id) this.#forget(watched);
+    for (const [path, { row, repository }] of wanted)
+      if (!this.#files.has(path))
+        this.#files.set(path, { id: row.id, path, repository, seen: null, timers: new Set(), soon: false });
+    const folders = new Set([...wanted.keys()].map((path) => dirname(path)));
     for (const [folder, watcher] of this.#folders) {
       if (folders.has(folder)) continue;
       watcher?.close();
@@ -72,20 +88,48 @@ export class FileWatch {
 
   close(): void {
     for (const watcher of this.#folders.values()) watcher?.close();
-    for (const timer of this.#soon.values()) clearTimeout(timer);
+    for (const watched of this.#files.values()) this.#forget(watched);
     this.#folders.clear();
-    this.#soon.clear();
+  }
+
+  #forget(watched: Watched): void {
+    for (const timer of watched.timers) clearTimeout(timer);
+    this.#files.delete(watched.path);
   }
 
   #changed(folder: string, name: string | null): void {
     if (name === null) return;
-    const path = `${folder === "/" ? "" : folder}/${basename(name).replace(/-(?:wal|journal)$/, "")}`;
-    const id = this.#files.get(path);
-    if (id === undefined || this.#soon.has(path)) return;
-    const tell = (): void => {
-      this.#soon.delete(path);
-      if (!existsSync(`${path}-journal`)) this.#stir(id);
-    };
-    this.#soon.set(path, setTimeout(tell, END_OF_PUSH));
+    const watched = this.#files.get(`${folder === "/" ? "" : folder}/${name.replace(/-(?:wal|journal)$/, "")}`);
+    if (watched === undefined || watched.soon) return;
+    watched.soon = true;
+    this.#later(watched, END_OF_PUSH, () => {
+      watched.soon = false;
+      if (!existsSync(`${watched.path}-journal`) && this.#isNews(watched)) this.#tell(watched);
+    });
+  }
+
+  /** Reading a repository in WAL mode makes and removes files as well, which is no news. */
+  #isNews(watched: Watched): boolean {
+    const before = watched.seen;
+    try {
+      watched.seen = watched.repository.fingerprint(null, Date.now()).text;
+    } catch {
+      watched.seen = null; // gone, which a look is to find out
+    }
+    return watched.seen === null || watched.seen !== before;
+  }
+
+  #tell(watched: Watched): void {
+    this.#stir(watched.id);
+    if (!existsSync(`${watched.path}-wal`)) return;
+    for (const pause of WAL_AGAIN) this.#later(watched, pause, () => this.#stir(watched.id));
+  }
+
+  #later(watched: Watched, pause: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      watched.timers.delete(timer);
+      act();
+    }, pause);
+    watched.timers.add(timer);
   }
 }

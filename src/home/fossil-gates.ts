@@ -22,6 +22,7 @@ import {
   editorScript,
   FOSSIL_ENTRY_START,
   fossilEntry,
+  fossilShimsAreWhole,
   isFossilEntry,
   putFossilShims,
   removeFossilShims,
@@ -142,6 +143,20 @@ export async function takeOutEntry(file: string): Promise<boolean> {
   if (!(await readList(file))?.includes(FOSSIL_ENTRY_START)) return false;
   const was = await changeHookList(file, (now) => (now.elements === null ? null : changeTo(wanted, now)));
   return was.elements?.some(({ entry }) => entry !== null && isOurs(entry)) === true;
+}
+
+/** What keeps fossil from asking the gates of a repository, or has it ask spare ones, in a sentence each. */
+export async function fossilTrouble(home: OpenHome, row: RepositoryRow): Promise<string[]> {
+  const one = fossilRows(home).find((other) => other.row.id === row.id);
+  if (one === undefined || homeOf(row) !== home.dir) return [];
+  const text = await readList(row.path);
+  if (!one.isAsked)
+    return text?.includes(FOSSIL_ENTRY_START) === true ? [`Fossil asks a gate of ${row.path} that has no hooks.`] : [];
+  const trouble: string[] = [];
+  if (listWith(entryOf(home, row))({ text }) !== text)
+    trouble.push(`Fossil asks no gate of ${row.path}, or another home's: the entry in its hook list is not as it was.`);
+  if (!fossilShimsAreWhole(home.dir)) trouble.push(`What fossil's gates run is missing or old: ${home.dir}/shim.`);
+  return trouble;
 }
 
 /** What whoever adds a gate hook must know of a Fossil repository that it covers, in a sentence each. */

@@ -83,8 +83,10 @@ export type Handover = {
   missedUpto: number | null;
 };
 
-/** Ends a change of hands that a death left open; null where none is. May be called at any time, by several at once. */
+/** Ends a change of hands that a death left open; null where none is. May be called at any time, by several at once.
+ *  Afterwards our own entry stands in Fossil's list as it should, whoever was to see to that. */
 export async function finishHandover(home: OpenHome, row: RepositoryRow): Promise<Handover | null> {
+  requireListed(await bringFossilInLine(home));
   const mark = markOf(home, row);
   if (mark === null) return null;
   if (mark.way === "out") return giveOut(home, row, mark);

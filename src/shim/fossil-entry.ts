@@ -12,7 +12,7 @@
  *
  * Proven by test/e2e/fossil-gates.test.ts.
  */
-import { rmSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { textOf } from "./look-in.ts";
 import { putShim, type ShimKind, shimText, syncShims } from "./put.ts";
@@ -51,10 +51,19 @@ const folderOf = (home: string): string => join(home, "shim");
 /** The script that can be the setting `editor`. */
 export const editorScript = (home: string): string => join(folderOf(home), "fossil-editor");
 
+/** The names of the files that are not as they should be. */
+const wrong = (home: string): string[] =>
+  Object.entries(FILES).flatMap(([name, kind]) =>
+    textOf(join(folderOf(home), name), "latin1") === shimText(kind) ? [] : [name],
+  );
+
+/** Whether all files of a home are there, and of this version. */
+export const fossilShimsAreWhole = (home: string): boolean => wrong(home).length === 0;
+
 /** Puts the files into a home where they are not as they should be. */
 export function putFossilShims(home: string): void {
-  for (const [name, kind] of Object.entries(FILES))
-    if (textOf(join(folderOf(home), name), "latin1") !== shimText(kind)) putShim(folderOf(home), name, kind);
+  for (const name of wrong(home)) putShim(folderOf(home), name, FILES[name] ?? "fossil");
+  chmodSync(folderOf(home), 0o755); // whatever the umask: in a shared home others read it
   syncShims();
 }
 

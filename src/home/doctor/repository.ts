@@ -9,6 +9,7 @@ import { PUSH_RECEIVER } from "../../shim/install.ts";
 import { listHooks } from "../../store/hook.ts";
 import type { RepositoryRow } from "../../store/repository.ts";
 import { hooksFoldersOf, type Identity, identifyGit, runsConfiguredHooks } from "../../vcs/git.ts";
+import { fossilTrouble } from "../fossil-gates.ts";
 import { compiledFile, type Wanted } from "../gates.ts";
 import { quoted } from "../import/foreign.ts";
 import { readForeign } from "../import/read.ts";
@@ -26,6 +27,7 @@ export async function examineRepository(home: OpenHome, row: RepositoryRow, want
     const mend = `gatepost uninstall --home ${quoted(home.dir)} -R ${quoted(row.name)}`;
     return [failure("repository", `${row.path} is gone.`, mend)];
   }
+  if (row.kind === "fossil") return (await fossilTrouble(home, row)).map((says) => failure("hooks", says, FIX));
   if (row.kind !== "git") return [];
   const findings: Finding[] = [];
   if (stat.ino !== row.inode)

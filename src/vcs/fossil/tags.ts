@@ -68,16 +68,30 @@ function hashesInClusters(db: Db, read: (rid: number) => Buffer | null): Float64
     .all();
   let keys = new Float64Array(1024);
   let count = 0;
-  for (const rid of clusters)
-    for (const [, hash = ""] of (read(rid)?.toString("latin1") ?? "").matchAll(/M ([0-9a-f]{40,64})/g)) {
+  for (const rid of clusters) {
+    const content = read(rid);
+    for (let at = content?.indexOf("M ") ?? -1; content && at !== -1; at = content.indexOf("M ", at + 2)) {
       if (count === keys.length) {
         const wider = new Float64Array(2 * count);
         wider.set(keys);
         keys = wider;
       }
-      keys[count++] = keyOf(hash);
+      keys[count++] = keyAt(content, at + 2);
     }
+  }
   return keys.subarray(0, count).sort();
+}
+
+/** As `keyOf`, of digits in a buffer: a regular expression takes four times as long. -1 where they are none. */
+function keyAt(content: Buffer, at: number): number {
+  let key = 0;
+  for (let i = at; i < at + KEPT; i++) {
+    const digit = content[i] ?? 0;
+    if (digit >= 0x30 && digit <= 0x39) key = key * 16 + digit - 0x30;
+    else if (digit >= 0x61 && digit <= 0x66) key = key * 16 + digit - 0x57;
+    else return -1;
+  }
+  return key;
 }
 
 function includes(sorted: Float64Array, key: number): boolean {
