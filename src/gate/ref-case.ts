@@ -39,7 +39,8 @@ function crossing(form: string): string[] {
   return before === "" ? [after, `*/${after}`] : [`${before}/${after}`, `${before}/*/${after}`];
 }
 
-const literal = (text: string): string => text.replace(/[^A-Za-z0-9_/.-]/g, "\\$&");
+/** As a pattern of its own, `esac` would end the `case`. */
+const literal = (text: string): string => (text === "esac" ? "\\esac" : text.replace(/[^A-Za-z0-9_/.-]/g, "\\$&"));
 
 function globText(rest: string, form: string): string {
   if (rest === "") return "";

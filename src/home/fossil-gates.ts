@@ -145,6 +145,14 @@ export async function takeOutEntry(file: string): Promise<boolean> {
   return was.elements?.some(({ entry }) => entry !== null && isOurs(entry)) === true;
 }
 
+/** Whether the repository's setting `editor` names the script of a home. */
+export async function namesOurEditor(file: string): Promise<boolean> {
+  const value = await readFossil(file, (db) =>
+    db.prepare("SELECT value FROM config WHERE name = 'editor'").pluck().get(),
+  );
+  return typeof value === "string" && value.includes("/shim/fossil-editor");
+}
+
 /** What keeps fossil from asking the gates of a repository, or has it ask spare ones, in a sentence each. */
 export async function fossilTrouble(home: OpenHome, row: RepositoryRow): Promise<string[]> {
   const one = fossilRows(home).find((other) => other.row.id === row.id);

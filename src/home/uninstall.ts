@@ -12,7 +12,7 @@ import {
 } from "../store/repository.ts";
 import { hooksFoldersOf, identifyGit } from "../vcs/git.ts";
 import { takeEdited } from "./edited.ts";
-import { takeOutEntry } from "./fossil-gates.ts";
+import { namesOurEditor, takeOutEntry } from "./fossil-gates.ts";
 import { refreshGates } from "./gates.ts";
 import { deleteHooks, findHooks } from "./hooks.ts";
 import { removePointer } from "./init.ts";
@@ -28,6 +28,8 @@ export type Uninstalled = {
   stillServed: number;
   /** Where shims were kept that somebody had edited. */
   edited: string[];
+  /** The setting `editor` of a Fossil repository names a script that has gone. */
+  editorGone: boolean;
 };
 
 /**
@@ -38,6 +40,7 @@ export type Uninstalled = {
 export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boolean): Promise<Uninstalled> {
   requireOwner(home.dir);
   const { removed, keptFor } = await removeFrom(home, row);
+  const editorGone = row.kind === "fossil" && existsSync(row.path) && (await namesOurEditor(row.path));
   let hooksDeleted = 0;
   const stillServed = write(home.db, () => {
     const others = listRepositories(home.db).filter(({ id }) => id !== row.id).length;
@@ -59,7 +62,7 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
     home.db.sqlite.close();
     rmSync(home.dir, { recursive: true, force: true });
   }
-  return { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited: takeEdited() };
+  return { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited: takeEdited(), editorGone };
 }
 
 /** Takes the shims out of the hooks folders; of a repository that was deleted there is none to put in order. */

@@ -72,7 +72,7 @@ const oneEach = (option: "ref" | "path", values: readonly string[], more: Record
 describe("--ref", () => {
   const patterns = [
     ...["main", "refs/heads/main", "release", "release/", "release/*", "*", "*/*", "**", "refs/heads/**", "rel*"],
-    ...["release/[0-9].?", "main*", "refs/tags/v1", "v?", "**/x", "release/**", "Main", "mai", "release/**/x"],
+    ...["release/[0-9].?", "main*", "refs/tags/v1", "v?", "**/x", "release/**", "Main", "mai", "release/**/x", "esac"],
   ];
   const expected = (ref: string) => patterns.filter((pattern) => matchRef(pattern, fromText(ref)));
 

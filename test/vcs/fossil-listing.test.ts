@@ -89,6 +89,14 @@ describe("the line of an artifact", () => {
     ]);
   });
 
+  it("says trunk of a check-in whose branch was cancelled", async () => {
+    const found = await descriptionsOf(async () => {
+      await fossil("branch", "new", "gone", "trunk", "--date-override", DATE);
+      await fossil("tag", "cancel", "--raw", "branch", "gone");
+    });
+    expect(found[0]).toBe("check-in to trunk by alice on 2026-01-02 03:04");
+  });
+
   it("gives a content with several names the one that was stored first", async () => {
     const found = await descriptionsOf(async () => {
       write("z", "same");
@@ -114,7 +122,7 @@ describe("the line of an artifact", () => {
     const [first = "", second = ""] = query<string>(
       "SELECT uuid FROM blob JOIN event ON rid = objid WHERE type = 'ci'",
     );
-    const cards = [`T +q1 ${second}`, `T +q2 ${first}`];
+    const cards = [`T +q1 ${second}`, `T +q2 ${first}`, `T +q3 ${second}`];
     const found = await descriptionsOf(() =>
       store(signed([`D ${new Date().toISOString().slice(0, 23)}`, ...cards, "U bob"])),
     );
@@ -151,6 +159,16 @@ describe("the line of an artifact", () => {
       bytes("attachment-control for att é.bin"),
       'wiki "Attached"',
     ]);
+  });
+
+  it("gives a content that was attached under several names the one that came first", async () => {
+    const found = await descriptionsOf(async () => {
+      for (const name of ["second", "first"]) {
+        fs.writeFileSync(place.path(name), "attached twice");
+        await fossil("attachment", "add", "Attached", place.path(name));
+      }
+    });
+    expect(found).toContain("attachment second");
   });
 
   it("names forum posts by fourteen digits of the thread's first", async () => {
@@ -325,6 +343,11 @@ describe("the list of a range", () => {
       expect(await listed([at(last, wrong), at(last - 1, rows(row(last - 1), row(last - 1)))])).toBe(
         lines(last - 1, last),
       );
+    });
+
+    it("looks up to the last of the rows, also where others begin there", async () => {
+      const [a, b] = [row(last - 1), row(last)];
+      expect(await listed([at(last, rows(a, b)), at(last - 4, rows(b, b))])).toBe(lines(last));
     });
 
     it("keeps apart what lies in the same rows", async () => {

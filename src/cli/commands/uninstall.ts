@@ -22,7 +22,7 @@ export function registerUninstall(program: Command): void {
             hint: "Add -R REPOSITORY.",
           });
         const { uninstall } = await import("../../home/uninstall.ts");
-        const { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited } = await uninstall(
+        const { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited, editorGone } = await uninstall(
           home,
           repository,
           given.purge === true,
@@ -31,6 +31,10 @@ export function registerUninstall(program: Command): void {
           `${plain(repository.name)}: ${removed.length === 0 ? "no shims were there" : `taken out: ${removed.join(" ")}`}`,
         );
         sayEdited(edited);
+        if (editorGone)
+          say(
+            `Mind: its setting editor names a script of this home; change it, or no message can be typed: fossil settings editor YOUR-EDITOR`,
+          );
         if (keptFor !== null)
           print(`The shims in ${plain(keptFor)} stay: other registered repositories use that folder.`);
         if (hooksDeleted > 0) print(`Deleted with it: ${counted(hooksDeleted, "hook")} for this repository alone.`);

@@ -2,7 +2,7 @@
 # hooks, which are asked before there is one, all that differs in the checkout. Read once for all hooks.
 
 # Sets _gatepost_changes to a line for each path: "+" and a path that the commit has, "-" and one that it takes away. Of a
-# renamed file fossil's description has both names, or the new one alone (before 2.22).
+# renamed file fossil's description has both names, or the new one alone (2.21).
 _gatepost_list_changes() {
   [ -z "${_gatepost_changes-}" ] || return 0
   _gatepost_fault='awk could not read what is being committed'

@@ -22,7 +22,7 @@ export function piecesOf(db: BetterSqlite3.Database, range: RcvRange): Piece[] {
   const stretches = range.spans.flatMap(({ after, upto, rows }): Stretch[] => {
     if (after >= upto) return [];
     const numbers: Numbers = [after, upto];
-    if (rows === null || (rows.low <= rows.high && false))
+    if (rows === null || (rows.low <= rows.high && markOf.get(rows.high) !== rows.mark))
       return [{ low: 1, high: LAST, numbers }];
     const tail = rows.low > rows.high ? [] : [{ low: rows.low, high: rows.high, numbers }];
     return [...joined(rows.more).map(([low, high]) => ({ low, high, numbers })), ...tail];
