@@ -7,10 +7,9 @@
  * homes that are each inside their repository the figures are stated. All in CPU time.
  */
 
-import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync } from "node:fs";
 import { timed } from "./lib/account.mjs";
 import { digits, median, ms } from "./lib/figures.mjs";
+import { enterFossil, makeFossils } from "./lib/fossils.mjs";
 import { startDaemon, watchHome } from "./lib/homes.mjs";
 import { makePlace, program } from "./lib/place.mjs";
 import { claim, progress, skipped, table } from "./lib/report.mjs";
@@ -22,7 +21,7 @@ export const title = "CPU of a cycle and of a pass over repositories in which no
 export async function measure({ seed, quick }) {
   const place = makePlace();
   const [small, large] = quick ? [100, 1000] : [1000, 10_000];
-  const fossils = makeFossils(place, small);
+  const fossils = enterFossil(place) ? makeFossils(place, "fossils", small) : null;
   const shared = makeMany(place, place.path("shared"), large);
   const inside = makeMany(place, place.path("inside"), small);
   await new Promise((resolve) => setTimeout(resolve, 1100)); // a fingerprint of younger refs counts as unsure
@@ -89,22 +88,6 @@ export async function measure({ seed, quick }) {
     }),
     claim({ claim: `idle pass over ${small} homes inside, CPU ms`, figure: cpu[names.inside], goal: null, ...facts }),
   ];
-}
-
-/** Fossil repositories, all copies of one; null where there is no fossil. */
-function makeFossils(place, count) {
-  if (spawnSync("fossil", ["version"]).status !== 0) {
-    console.log("  fossil is not installed (Debian: apt install fossil): without its figures no ratio to it.");
-    return null;
-  }
-  mkdirSync(place.path("fossils"));
-  const model = place.path("fossils", "model.fossil");
-  place.run("fossil", ["new", "--admin-user", "bench", model]);
-  return Array.from({ length: count }, (_, i) => {
-    const path = place.path("fossils", `r${i}.fossil`);
-    cpSync(model, path);
-    return path;
-  });
 }
 
 async function measurePasses(place, names, targets, fossils, options) {

@@ -12,9 +12,9 @@
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { closeSync, constants, fdatasyncSync, openSync, statfsSync, writeFileSync, writeSync } from "node:fs";
-import { Socket } from "node:net";
 import { join } from "node:path";
 import { formatEntry } from "../dist/spool/entry.js";
+import { listen } from "./lib/answers.mjs";
 import { digits, ms, quantile } from "./lib/figures.mjs";
 import { startDaemon, watchHome } from "./lib/homes.mjs";
 import { makePlace } from "./lib/place.mjs";
@@ -86,8 +86,7 @@ async function server(place, moves, random) {
   place.git(repository, ["update-ref", "-d", "refs/heads/chain"]);
   place.gatepost("init", repository);
   const fifo = place.path("fifo");
-  place.run("mkfifo", [fifo]);
-  const answer = listen(fifo);
+  const answer = listen(place, fifo);
   const said = `read -r line; printf x >'${fifo}'`;
   place.gatepost("hook", "add", "-R", repository, "--type", "after-receive", "--command", said);
   const home = watchHome(join(repository, "gatepost"));
@@ -145,19 +144,3 @@ const entryOf = (repository, update) => ({
   options: [],
   updates: [update],
 });
-
-/** Waits for single bytes from a FIFO, and says when each came. Opened for writing too, so that it never ends. */
-function listen(fifo) {
-  const socket = new Socket({ fd: openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK), writable: false });
-  return {
-    next: () =>
-      new Promise((resolve, reject) => {
-        const late = setTimeout(() => reject(new Error("the hook did not answer within 60 s")), 60_000);
-        socket.once("data", () => {
-          resolve(performance.now());
-          clearTimeout(late);
-        });
-      }),
-    close: () => socket.destroy(),
-  };
-}

@@ -9,7 +9,7 @@ import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { type AttemptEnd, noteProcess } from "../store/run.ts";
 import { auxiliaryPath, removeAuxiliary, writeAuxiliary, writeRunner } from "./auxiliary.ts";
-import { folderOf, hookInput, hookVariables } from "./hook-input.ts";
+import { folderOf, hookInput, hookVariables, programFor } from "./hook-input.ts";
 import { runName, type Trial } from "./trial.ts";
 
 /** Bytes of output kept from the start and from the end of an attempt. */
@@ -29,7 +29,7 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
   try {
     ctx.log(
       "trace",
-      `run ${id}: ${readable(command, { program: ctx.layout.program, repository: row.path, auxiliary })}`,
+      `run ${id}: ${readable(command, { program: programFor(ctx.layout, row), repository: row.path, auxiliary })}`,
     );
     try {
       writeAuxiliary(auxiliary, { run: id, attempt: number, hook, row }, material);

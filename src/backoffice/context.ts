@@ -30,6 +30,8 @@ export type HomeContext = {
   readonly progress: Progress;
   /** Brings compiled gates, shims and the hook lists of Fossil repositories in line with the database. */
   readonly refreshGates: () => Promise<void>;
+  /** Whether that is called for: an edit or a change of hands was left unfinished. */
+  readonly isOutOfLine: () => boolean;
   readonly open: (row: RepositoryRow) => Repository;
   readonly memory: Memory;
 };

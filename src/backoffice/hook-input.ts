@@ -5,6 +5,7 @@ import type { Hook } from "../core/hook.ts";
 import type { Layout } from "../core/layout.ts";
 import { VARIABLES } from "../core/substitute.ts";
 import { hookEnvironment } from "../process/environment.ts";
+import { findProgram } from "../process/program.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import type { Gone, Repository } from "../vcs/repository.ts";
 import type { Material } from "./material.ts";
@@ -43,6 +44,10 @@ function* updateLines(material: Material): Generator<Buffer> {
 }
 const NEWLINE = Buffer.from("\n");
 
+/** What %F stands for: this program; in a Fossil repository the fossil program, as in Fossil's own hooks. */
+export const programFor = (layout: Layout, row: Pick<RepositoryRow, "kind">): string =>
+  row.kind === "fossil" ? findProgram("fossil") : layout.program;
+
 /** Where after-receive hooks run: in the repository; of one that is a file, in its folder. */
 export const folderOf = (row: Pick<RepositoryRow, "path" | "kind">): string =>
   row.kind === "fossil" ? dirname(row.path) : row.path;
@@ -58,7 +63,7 @@ export function hookVariables(
 ): Record<string, string> {
   const newest = material.receipts.at(-1);
   const own: Record<string, string> = {
-    [VARIABLES.F]: layout.program,
+    [VARIABLES.F]: programFor(layout, row),
     [VARIABLES.R]: row.path,
     [VARIABLES.A]: run.auxiliary,
     GATEPOST_HOOK: hook.name ?? String(hook.id),

@@ -16,7 +16,7 @@ import { isPruneDue } from "./janitor.ts";
 /** True when a pass could find something: gates to be compiled, a gate record, an entry, a run that is not over, receipts that somebody is to get, refs that
  *  may have moved, or history past retention. */
 export function hasWork(ctx: HomeContext, min: Millis): boolean {
-  if (existsSync(ctx.layout.stale) || isGateLogDue(ctx.layout.spool, Date.now())) return true;
+  if (ctx.isOutOfLine() || isGateLogDue(ctx.layout.spool, Date.now())) return true;
   if (entryNames(ctx.layout.spool).length > 0 || isPruneDue(ctx) || isFullLookDue(ctx, min)) return true;
   if (repositoriesWithOpenRuns(ctx.db).length > 0) return true;
   const hooks = listHooks(ctx.db);

@@ -74,7 +74,7 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
   try {
     await recoverLost(ctx, keeper.token);
     const full = isFullLookDue(ctx, options.min);
-    if (full || existsSync(ctx.layout.stale)) await ctx.refreshGates();
+    if (full || ctx.isOutOfLine()) await ctx.refreshGates();
     let reach = full ? "everything" : options.reach;
     while (!signal.aborted && failures.length === 0) {
       const { receipts, again, at } = await look(ctx, keeper.token, reach);

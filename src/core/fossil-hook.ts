@@ -57,22 +57,24 @@ export function toFossil(hook: Omit<HookSpec, "scope" | "name">): Entry | { why:
   return { cmd, type, seq: sequence };
 }
 
+type Option = Exclude<keyof HookSpec, "name" | "scope" | "type" | "wasType" | "sequence" | "command">;
+
 function optionsOf(hook: Omit<HookSpec, "scope" | "name">): string[] {
-  const given: [string, boolean][] = [
-    ["--timeout", hook.timeout !== null],
-    ["--retries", hook.retries > 0],
-    ["--in-order", hook.inOrder],
-    ["--advisory", hook.advisory],
-    ["--ref", hook.refs !== null],
-    ["--path", hook.paths !== null],
-    ["--stdin", hook.stdin !== null && !(hook.stdin === "artifacts" && hook.type !== "before-commit")],
-    ["--each", hook.each !== null],
-    ["--trees", hook.trees],
-    ["--dir", hook.dir !== null],
-    ["--parallel", hook.parallel],
-    ["--artifact", hook.artifacts !== null],
-  ];
-  return given.flatMap(([option, isGiven]) => (isGiven ? [option] : []));
+  const given: Record<Option, [string, boolean]> = {
+    timeout: ["--timeout", hook.timeout !== null],
+    retries: ["--retries", hook.retries > 0],
+    inOrder: ["--in-order", hook.inOrder],
+    advisory: ["--advisory", hook.advisory],
+    refs: ["--ref", hook.refs !== null],
+    paths: ["--path", hook.paths !== null],
+    stdin: ["--stdin", hook.stdin !== null && hook.stdin !== "artifacts"],
+    each: ["--each", hook.each !== null],
+    trees: ["--trees", hook.trees],
+    dir: ["--dir", hook.dir !== null],
+    parallel: ["--parallel", hook.parallel],
+    artifacts: ["--artifact", hook.artifacts !== null],
+  };
+  return Object.values(given).flatMap(([option, isGiven]) => (isGiven ? [option] : []));
 }
 
 /** Whether Fossil runs that text as a before-commit hook, or ends the commit with "Unsafe command string". The values of

@@ -23,7 +23,6 @@ import { examineCompiled, examineFiles, examinePlace, examineReadable, openToLoo
 import { examineRepository, examineUnknown } from "./doctor/repository.ts";
 import { takeEdited } from "./edited.ts";
 import { writeHooksFile } from "./exchange.ts";
-import { bringFossilInLine } from "./fossil-gates.ts";
 import { compileAll, refreshGates } from "./gates.ts";
 import { quoted } from "./import/foreign.ts";
 import { register } from "./init.ts";
@@ -31,6 +30,7 @@ import { findRepository, homeOf, type Located, locate } from "./locate.ts";
 import { closeHome, displaced, homeId, type OpenHome, refreshProgram, requireOwner } from "./open.ts";
 import { isRegistered } from "./register.ts";
 import { requireRepository } from "./repositories.ts";
+import { mendFossil } from "./serve.ts";
 
 export type { Finding, Level } from "./doctor/finding.ts";
 
@@ -146,7 +146,7 @@ async function mend({ home: dir, repository }: Located, found: readonly Examined
       }
     }
     refreshGates(home);
-    trouble.push(...(await bringFossilInLine(home, { all: true })).map(({ message }) => message));
+    trouble.push(...(await mendFossil(home)));
   } finally {
     closeHome(home);
   }

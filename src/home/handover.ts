@@ -12,7 +12,8 @@
  *        2. Fossil's: note "begun TOKEN"                 3. Fossil's: the hooks into the list, the position, note "done"
  *        4. ours: the gates switched off, no mark; then Fossil's: no note
  *
- * After a death anywhere `finishHandover` goes on: before step 3 of "in" it takes the hooks back out of the database, and
+ * After a death anywhere `finishHandover` goes on, called by the next import or export, `init`, `doctor --fix` or the
+ * backoffice, as soon as whoever was at it is gone: before step 3 of "in" it takes the hooks back out of the database, and
  * Fossil never noticed; later, and on the way out, it goes forward. While a chain is open neither side runs the hooks of
  * arrivals, and receipts wait; so none is lost and none comes twice. Gates (before-commit) are on both sides meanwhile:
  * better asked twice than not at all.
@@ -27,10 +28,11 @@ import { GatepostError } from "../core/errors.ts";
 import { type Entry, entryText, requireList, withoutTexts, writeList } from "../core/fossil-hook-list.ts";
 import type { Hook } from "../core/hook.ts";
 import type { HookId } from "../core/units.ts";
+import { bootId, isAlive, type ProcessIdentity, processIdentity } from "../process/identity.ts";
 import { changeHookList, type HookList } from "../shim/fossil-hooks.ts";
 import { hookById } from "../store/hook.ts";
-import type { RepositoryRow } from "../store/repository.ts";
-import { dropSetting, putSetting, readSetting } from "../store/setting.ts";
+import { listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { dropSetting, putSetting, readSetting, readSettings } from "../store/setting.ts";
 import { bringFossilInLine, requireListed } from "./fossil-gates.ts";
 import { deleteHooks, editHooks } from "./hooks.ts";
 import type { OpenHome } from "./open.ts";
@@ -58,7 +60,8 @@ export type Mark =
       after: number | null;
     };
 
-const settingOf = ({ id }: RepositoryRow): string => `fossil.handover.${id}`;
+const PREFIX = "fossil.handover.";
+const settingOf = ({ id }: RepositoryRow): string => PREFIX + id;
 
 export const begun = (token: string): string => `begun ${token}`;
 const DONE = /^done (\S+) (\d+|-)$/;
@@ -70,8 +73,24 @@ export function markOf(home: OpenHome, row: RepositoryRow): Mark | null {
   return text === null ? null : (JSON.parse(text) as Mark);
 }
 
+/** Stores it together with who is at it. */
 export const putMark = (home: OpenHome, row: RepositoryRow, mark: Mark): void =>
-  putSetting(home.db, settingOf(row), JSON.stringify(mark));
+  putSetting(home.db, settingOf(row), JSON.stringify({ ...mark, by: { ...self(), boot: bootId() } }));
+
+const self = () => processIdentity(process.pid) ?? { pid: process.pid, startTime: "" };
+
+/** The repositories in which a change of hands was left open by a process that is gone. */
+export function abandonedHandovers(home: OpenHome): RepositoryRow[] {
+  const names = new Map([...readSettings(home.db)].filter(([name]) => name.startsWith(PREFIX)));
+  if (names.size === 0) return [];
+  return listRepositories(home.db).filter((row) => {
+    const mark = names.get(settingOf(row));
+    return mark !== undefined && !isWorkedOn((JSON.parse(mark) as Partial<Worked>).by);
+  });
+}
+
+type Worked = { by: ProcessIdentity & { boot: string } };
+const isWorkedOn = (by: Worked["by"] | undefined): boolean => by !== undefined && by.boot === bootId() && isAlive(by);
 
 /** What became of hooks: `way` they went; taken back: none went anywhere. */
 export type Handover = {

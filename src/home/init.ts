@@ -21,6 +21,7 @@ import {
 import { takeEdited } from "./edited.ts";
 import { bringFossilInLine, requireListed } from "./fossil-gates.ts";
 import { markStale, refreshGates, requireReached } from "./gates.ts";
+import { abandonedHandovers, finishHandover } from "./handover.ts";
 import { type Found, findRepository, homeOf } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
 import { closeHome, type OpenHome, openHome } from "./open.ts";
@@ -93,6 +94,7 @@ export async function finish(dir: string): Promise<void> {
 async function bringAllInLine(home: OpenHome): Promise<void> {
   requireReached(refreshGates(home));
   requireListed(await bringFossilInLine(home));
+  for (const row of abandonedHandovers(home)) await finishHandover(home, row);
 }
 
 /** Puts the pointer file in place; what came along with a copy of the repository is kept beside it. */

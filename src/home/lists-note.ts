@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Layout } from "../core/layout.ts";
+import { processIdentity } from "../process/identity.ts";
 
 /** Where the note stands. */
 export const placeOfNote = (layout: Layout): string => join(layout.gates, "lists");
@@ -14,4 +15,10 @@ export function noteOfLists({ layout }: { layout: Layout }): string | null {
   } catch {
     return null;
   }
+}
+
+/** Whether there is a note of a process that is gone. */
+export function isListNoteLeft(layout: Layout): boolean {
+  const pid = /^\d+/.exec(noteOfLists({ layout }) ?? "")?.[0];
+  return pid !== undefined && (Number(pid) === process.pid || processIdentity(Number(pid)) === null);
 }

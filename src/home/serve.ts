@@ -1,5 +1,5 @@
 /** Which homes a backoffice works on, and the context it gets for each. */
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import type { Bell } from "../backoffice/bell.ts";
 import { emptyMemory, type HomeContext, type Log, type Progress } from "../backoffice/context.ts";
 import type { HookFunction } from "../backoffice/function-hook.ts";
@@ -14,6 +14,8 @@ import type { Repository } from "../vcs/repository.ts";
 import { keptSentence, takeEdited } from "./edited.ts";
 import { bringFossilInLine } from "./fossil-gates.ts";
 import { refreshGates } from "./gates.ts";
+import { abandonedHandovers, finishHandover } from "./handover.ts";
+import { isListNoteLeft } from "./lists-note.ts";
 import { locate } from "./locate.ts";
 import { closeHome, homeId, type OpenHome, openHome, requireRunnable } from "./open.ts";
 import { isRegistered, readRegister } from "./register.ts";
@@ -36,10 +38,11 @@ export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
     incarnation: readSetting(home.db, "incarnation") ?? "a",
     uid: statSync(home.dir).uid,
     memory: emptyMemory(),
+    isOutOfLine: () =>
+      existsSync(home.layout.stale) || isListNoteLeft(home.layout) || abandonedHandovers(home).length > 0,
     refreshGates: async () => {
       refreshGates(home);
-      for (const { message } of await bringFossilInLine(home, { all: true, patience: 2000 }))
-        around.log("error", message);
+      for (const message of await mendFossil(home, 2000)) around.log("error", message);
       for (const path of takeEdited()) around.log("error", keptSentence(path));
     },
     open: (row) => {
@@ -51,6 +54,21 @@ export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
     },
     ...around,
   };
+}
+
+/** Brings the hook lists of Fossil repositories in line, and ends what a death left open. Returns what went wrong. */
+export async function mendFossil(home: OpenHome, patience?: number): Promise<string[]> {
+  const wrong = (await bringFossilInLine(home, { all: true, ...(patience === undefined ? {} : { patience }) })).map(
+    ({ message }) => message,
+  );
+  for (const row of abandonedHandovers(home))
+    try {
+      await finishHandover(home, row);
+    } catch (error) {
+      if (!(error instanceof GatepostError)) throw error;
+      wrong.push(error.message);
+    }
+  return wrong;
 }
 
 /** The read-only view of a repository, by its kind. */

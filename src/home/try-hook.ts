@@ -11,7 +11,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { receiptOfArrival } from "../backoffice/arrivals.ts";
 import { writeAuxiliary } from "../backoffice/auxiliary.ts";
-import { folderOf, hookInput, hookVariables, type ListingNote } from "../backoffice/hook-input.ts";
+import { folderOf, hookInput, hookVariables, type ListingNote, programFor } from "../backoffice/hook-input.ts";
 import { type Material, materialBetween } from "../backoffice/material.ts";
 import { GatepostError } from "../core/errors.ts";
 import type { Hook } from "../core/hook.ts";
@@ -48,7 +48,7 @@ export async function tryHook(
   const material = await received();
   // A gate of Fossil is tried as fossil does it: with the file that was named, or with none.
   const auxiliary = options.auxiliary ?? (isGate ? "" : join(home.layout.auxiliary, "test.json"));
-  const values = { program: home.layout.program, repository: row.path, auxiliary };
+  const values = { program: programFor(home.layout, row), repository: row.path, auxiliary };
   const note: ListingNote = { gone: null };
   const lines = () => hookInput(repository, hook, material, note, options.signal);
   return {

@@ -8,130 +8,12 @@
  * An operation may find nothing to do, and some that are drawn are refused by fossil: `log` has what was called and how
  * it ended. Whether the histories had all that they should is for the test to say, from the lines that came out.
  */
-import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
 import BetterSqlite3 from "better-sqlite3";
-
-export type Random = {
-  /** A whole number from 0 up to, not with, `end`. */
-  below(end: number): number;
-  pick<T>(list: readonly T[]): T;
-  chance(share: number): boolean;
-};
-
-/** Numbers that a seed repeats (mulberry32). */
-export function randomFrom(seed: number): Random {
-  let state = seed >>> 0;
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-  const below = (end: number): number => Math.floor(next() * end);
-  return {
-    below,
-    pick: (list) => {
-      const at = below(list.length);
-      if (list.length === 0) throw new Error("nothing to pick from");
-      return list[at] as (typeof list)[number];
-    },
-    chance: (share) => next() < share,
-  };
-}
-
-export type Ran = { code: number; out: Buffer; err: string };
-
-/** Where fossil programs run: a folder with a home of its own, so that no setting of the user's reaches them. */
-export class FossilPlace {
-  readonly folder: string;
-  readonly env: Record<string, string>;
-
-  constructor(folder: string) {
-    this.folder = folder;
-    this.env = {
-      PATH: process.env["PATH"] ?? "",
-      HOME: folder,
-      FOSSIL_HOME: folder,
-      USER: "alice",
-      LC_ALL: "C.UTF-8",
-      TZ: "UTC",
-    };
-  }
-
-  path(...names: string[]): string {
-    return path.join(this.folder, ...names);
-  }
-
-  /** Runs fossil to its end; the code is 128 and more where a signal ended it. */
-  run(args: readonly string[], options: { cwd?: string; input?: string | Buffer } = {}): Promise<Ran> {
-    return new Promise((resolve) => {
-      const child = execFile(
-        "fossil",
-        args,
-        { cwd: options.cwd ?? this.folder, env: this.env, encoding: "buffer", maxBuffer: 1 << 28, timeout: 60_000 },
-        (error, out, err) =>
-          resolve({
-            code: error === null ? 0 : typeof error.code === "number" ? error.code : 128,
-            out,
-            err: String(err),
-          }),
-      );
-      child.stdin?.on("error", () => {}); // a program that ends without reading
-      child.stdin?.end(options.input ?? "");
-    });
-  }
-
-  /** As `run`, for what must not fail; gives what was printed. */
-  async must(args: readonly string[], options: { cwd?: string; input?: string | Buffer } = {}): Promise<Buffer> {
-    const { code, out, err } = await this.run(args, options);
-    if (code !== 0) throw new Error(`fossil ${args.join(" ")}: exit ${code}: ${err}`);
-    return out;
-  }
-}
-
-/** The text of an artifact from its cards, with the one that closes it. */
-export function signed(cards: readonly string[]): string {
-  const text = cards.map((card) => `${card}\n`).join("");
-  return `${text}Z ${createHash("md5").update(text).digest("hex")}\n`;
-}
-
-/** Stores a text as it is by `fossil` in a check-out, and lets fossil read it as an artifact where it is one. */
-export async function put(
-  text: string,
-  isArtifact: boolean,
-  fossil: (args: readonly string[]) => Promise<unknown>,
-  checkout: string,
-): Promise<string> {
-  const file = `${checkout}.put`;
-  fs.writeFileSync(file, text);
-  await fossil(["test-content-put", file]);
-  fs.rmSync(file);
-  const hash = createHash("sha3-256").update(text).digest("hex");
-  if (isArtifact) await fossil(["test-crosslink", hash]);
-  return hash;
-}
-
-/** What `fossil` lists for the receipts (base, upto], by its own hook runner. The repository needs a hook `x` with id 0;
- *  base must be the number of a receipt of the last day. */
-export async function listedByFossil(place: FossilPlace, file: string, base: number, upto: number): Promise<Buffer> {
-  const out = await place.must([
-    "hook",
-    "test",
-    "0",
-    "--dry-run",
-    "--base-rcvid",
-    `${base}`,
-    "--new-rcvid",
-    `${upto}`,
-    "-R",
-    file,
-  ]);
-  if (!out.subarray(0, 2).equals(Buffer.from("x\n"))) throw new Error(`not the hook's command: ${out.subarray(0, 80)}`);
-  return out.subarray(2);
-}
+import { type FossilPlace, put, signed } from "./fossil-place.ts";
+import type { Random } from "./random.ts";
 
 const names = ["a", "b c", "d/e.txt", "d/ü.md", "d/f \"q\" 'r'", "g\nh", "-x", "z/y/x/w", "tab\there", "%s %F"];
 const people = ["alice", "bob", "Jane Doe on trunk", "zoë", "nl\nuser", "x by y on z"];
@@ -197,28 +79,9 @@ export class FossilHistory {
     }
   }
 
-  /** Clones over HTTP, works there (more than a cluster's worth of files) and pushes it back. */
-  async pushOverHttp(serve: (file: string, use: (url: string) => Promise<void>) => Promise<void>): Promise<void> {
-    const clone = `${this.repository}.over-http`;
-    const work = `${this.repository}.work`;
-    await serve(this.repository, async (url) => {
-      await this.place.must(["clone", url, clone]);
-      await this.place.must(["settings", "autosync", "off", "-R", clone]); // fossil keeps no password without a terminal
-      fs.mkdirSync(work);
-      const inWork = { cwd: work };
-      await this.place.must(["open", clone], inWork);
-      for (let i = 0; i < 120; i++) fs.writeFileSync(path.join(work, `served ${i}`), `${this.repository} ${i}\n`);
-      await this.place.must(["addremove"], inWork);
-      await this.place.must(["commit", "-m", "many", "--no-warnings", "--branch", "served"], inWork);
-      await this.place.must(["wiki", "create", "Served"], { cwd: work, input: "text" });
-      await this.place.must(["sync", url, "--once", "-u"], inWork);
-    });
-    fs.rmSync(work, { recursive: true });
-  }
-
   /** Takes all its files away. */
   remove(): void {
-    for (const file of [this.repository, this.#checkout, `${this.repository}.clone`, `${this.repository}.over-http`])
+    for (const file of [this.repository, this.#checkout, `${this.repository}.clone`])
       fs.rmSync(file, { recursive: true, force: true });
   }
 

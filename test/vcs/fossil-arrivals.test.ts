@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import * as fs from "node:fs";
-import { join } from "node:path";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { displayText } from "../../src/core/bytes.ts";
 import { openFossil } from "../../src/vcs/fossil.ts";
@@ -57,8 +58,6 @@ async function reader(file: string): Promise<Reader> {
   await made.read();
   return made;
 }
-
-const blobs = (file: string): string[] => world.sql(file, "SELECT uuid FROM blob WHERE rcvid > 0").split("\n").sort();
 
 test("what is there at the first reading has not just arrived; each receipt after it arrives once", async () => {
   const w = world.open(world.repository());
@@ -117,78 +116,120 @@ test("a user may have any name, and none", async () => {
 });
 
 describe("one number of Fossil's that grows", () => {
-  /** A commit whose autosync brings content before its editor opens; returns what ends the editor. */
-  async function slowCommit(c: Checkout) {
-    const editor = world.at(`editor${Math.random()}`);
-    const open = `${editor}.open`;
-    fs.writeFileSync(
-      editor,
-      `#!/bin/sh\n: > '${open}'\nwhile [ -e '${open}' ]; do sleep 0.02; done\necho slow > "$1"\n`,
-      {
-        mode: 0o755,
-      },
-    );
-    world.fossil(["settings", "autosync", "on", "-R", c.file]);
-    fs.writeFileSync(join(c.root, "slow"), "slow\n");
-    world.fossil(["add", "slow"], { cwd: c.root });
-    const child = spawn("fossil", ["commit", "--no-warnings", "--allow-fork"], {
-      cwd: c.root,
-      env: { ...world.env, EDITOR: editor },
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    const ended = once(child, "exit");
-    await until("the editor is open", () => fs.existsSync(open));
-    return async () => {
-      fs.rmSync(open);
-      expect((await ended)[0]).toBe(0);
+  /** A repository with more than one round trip's content, and a clone of what it was before, which pulls through a gate
+   *  that lets no second connection with news pass. */
+  async function farther(atGate: "hold" | "refuse") {
+    const far = world.repository();
+    const c = world.apart(far);
+    world.sql(far, "INSERT INTO config(name, value, mtime) VALUES('max-download', 5000, 0)");
+    const w = world.open(far);
+    for (let n = 0; n < 3; n++) world.checkIn(w, { [`f${n}`]: randomBytes(20_000).toString("base64") });
+    const server = await world.server(far);
+    const base = world.newest(c.file);
+    const gate = await gateTo(server.port, atGate, () => world.newest(c.file) > base);
+    const r = await reader(c.file);
+    const close = async () => {
+      gate.close();
+      await server.stop();
     };
+    return { c, base, r, gate, close };
   }
 
-  test("what a commit adds to the receipt of its own pull arrives too, where Fossil's next pass has nothing", async () => {
-    const far = world.repository();
-    const c = world.apart(far);
-    const pulled = world.checkIn(world.open(far));
-    const r = await reader(c.file);
+  test("what further round trips of a pull add to its receipt arrives too", async () => {
+    const { c, base, r, gate, close } = await farther("hold");
+    const pull = world.startFossil(["pull", gate.url, "--once", "-R", c.file]);
+    await gate.met;
+    const [early, ...more] = await r.news();
+    expect([early?.rcvid, early?.again, more]).toEqual([base + 1, false, []]);
+    gate.goOn();
+    expect(await pull, "reading in between did not disturb it").toBe(0);
+    expect(world.newest(c.file), "no other number was given").toBe(base + 1);
+    const [late, ...none] = await r.news();
+    expect([late?.rcvid, late?.again, none]).toEqual([base + 1, true, []]);
+    expect(hashes(`${early?.list}${late?.list}`).sort()).toEqual(hashes(world.lines(c.file, base)).sort());
+    expect(await r.news()).toEqual([]);
+    await close();
+  });
+
+  test("what a commit stores under the number of its pull that broke off arrives, where Fossil's hook misses it", async () => {
+    const { c, base, r, gate, close } = await farther("refuse");
     const log = world.at("fossil-got");
     world.fossil(["hook", "add", "--type", "after-receive", "--command", `cat >> ${log}`, "-R", c.file]);
-    world.fossil(["backoffice", "--nolease", c.file]);
-    const base = world.newest(c.file);
-    const end = await slowCommit(c);
-    const between = await r.news();
-    expect(between.map(({ rcvid, again, list }) => [rcvid, again, checkIns(list)])).toEqual([
-      [base + 1, false, [pulled]],
-    ]);
-    world.fossil(["backoffice", "--nolease", c.file]);
-    await until("fossil's hook ran", () => fs.existsSync(log) && fs.readFileSync(log, "utf8").includes(pulled));
-    await end();
+    world.fossil(["remote", gate.url, "-R", c.file]);
+    world.fossil(["settings", "autosync", "pullonly", "-R", c.file]);
+    fs.writeFileSync(`${c.root}/own`, "own\n");
+    world.fossil(["add", "own"], { cwd: c.root });
+    const commit = spawn("fossil", ["commit", "-m", "own", "--no-warnings", "--allow-fork"], {
+      cwd: c.root,
+      env: world.env,
+    });
+    const ended = once(commit, "exit");
+    let said = "";
+    const hear = (chunk: Buffer): void => {
+      said += chunk;
+    };
+    for (const stream of [commit.stdout, commit.stderr]) stream.on("data", hear);
+    await until("it asks whether to go on", () => said.includes("ontinue in spite of sync failure"));
 
-    expect(world.newest(c.file), "no other number was given").toBe(base + 1);
+    const early = await r.news();
+    expect(early.map(({ rcvid, again }) => [rcvid, again])).toEqual([[base + 1, false]]);
     world.fossil(["backoffice", "--nolease", c.file]);
-    expect(world.sql(c.file, "SELECT value FROM config WHERE name = 'hook-last-rcvid'")).toBe(`${base + 1}`);
-    const committed = checkIns(world.lines(c.file, base)).filter((hash) => hash !== pulled);
-    expect(committed).toHaveLength(1);
+    await until("fossil's hook ran", () => hashes(fs.existsSync(log) ? fs.readFileSync(log, "utf8") : "").length > 0);
+    world.wiki(c.file, "Between");
+    commit.stdin.end("y\n");
+    expect((await ended)[0], said).toBe(0);
+
+    const own = /^New_Version: (\w+)$/m.exec(said)?.[1] ?? "";
     const news = await r.news();
-    expect(news.map(({ rcvid, again, list }) => [rcvid, again, checkIns(list)])).toEqual([[base + 1, true, committed]]);
-    expect(hashes(`${between[0]?.list}${news[0]?.list}`)).toEqual(hashes(world.lines(c.file, base)));
-    expect(fs.readFileSync(log, "utf8"), "Fossil's hook never hears of it").not.toContain(committed[0]);
-    expect(await r.news()).toEqual([]);
+    expect(news.map(({ rcvid, again, list }) => [rcvid, again, checkIns(list)])).toEqual([
+      [base + 1, true, [own]],
+      [base + 2, false, []],
+    ]);
+    expect(hashes([...early, ...news].map(({ list }) => list).join("")).sort()).toEqual(
+      hashes(world.lines(c.file, base)).sort(),
+    );
+    world.fossil(["backoffice", "--nolease", c.file]);
+    await until("it ran once more", () => fs.readFileSync(log, "utf8").includes(' wiki "Between"'));
+    expect(fs.readFileSync(log, "utf8")).not.toContain(own);
+    await close();
   });
 
-  test("it does so beside receipts that came meanwhile", async () => {
-    const far = world.repository();
-    const c = world.apart(far);
-    world.checkIn(world.open(far));
-    const r = await reader(c.file);
-    const end = await slowCommit(c);
-    await r.news();
-    world.fossil(["wiki", "create", "Page", "-R", c.file], { input: "text\n" });
-    await end();
-    const news = await r.news();
-    expect(news.map(({ again }) => again)).toEqual([true, false]);
-    expect(news[0]?.list).toContain(" check-in to trunk ");
-    expect(news[1]?.list).toMatch(/^\w+ wiki "Page"\n$/);
+  test("content under a number that has no receipt arrives all the same", async () => {
+    const w = world.open(world.repository());
+    const r = await reader(w.file);
+    world.sql(w.file, `INSERT INTO blob(rcvid, size, uuid, content) VALUES(77, 1, '${"ab".repeat(32)}', x'00')`);
+    expect(await r.news()).toEqual([{ rcvid: 77, again: false, list: `${"ab".repeat(32)} unknown\n` }]);
+    expect(await r.news()).toEqual([]);
+    world.checkIn(w);
+    expect((await r.news()).map(({ rcvid, again }) => [rcvid, again])).toEqual([[2, false]]);
   });
 });
+
+/** A way to a server on which connections are held or refused as long as `meets` says so. */
+async function gateTo(port: number, how: "hold" | "refuse", meets: () => boolean) {
+  let goOn = (): void => {};
+  let tell = (): void => {};
+  const met = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const gate = createServer(async (from) => {
+    from.on("error", () => {});
+    if (meets()) {
+      if (how === "refuse") return void from.destroy();
+      tell();
+      await released;
+    }
+    const to = connect(port, "127.0.0.1");
+    to.on("error", () => from.destroy());
+    from.pipe(to).pipe(from);
+  }).listen(0, "127.0.0.1");
+  await once(gate, "listening");
+  const { port: own } = gate.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${own}/`, met, goOn: () => goOn(), close: () => void gate.close() };
+}
 
 /** A repository that has a check-in but not its file, and a clone that has it all. */
 function incompletePush(): { file: string; c: Checkout; missing: string; checkIn: string } {
@@ -223,7 +264,7 @@ describe("names without content", () => {
     r.watermark = null;
     const span: Span = { after: 0, upto: 99, rows: null };
     expect((await s.read([span])).incomplete).toBe(true);
-    world.checkIn(world.open(push.file));
+    world.wiki(push.file);
     world.push(push.c, push.file);
     const { arrivals, incomplete } = await s.read([span]);
     expect(incomplete).toBe(false);
@@ -265,7 +306,7 @@ describe("names without content", () => {
     expect(r.watermark?.phantoms).toBeNull();
     const grown = world.newest(push.file);
     world.push(push.c, push.file);
-    const own = world.checkIn(world.open(push.file));
+    world.wiki(push.file, "Own");
     world.sql(
       push.file,
       `INSERT INTO blob(rcvid, size, uuid, content) VALUES(${grown}, 1, '${"ab".repeat(32)}', x'00')`,
@@ -273,10 +314,164 @@ describe("names without content", () => {
     const news = await r.news();
     const all = news.map(({ list }) => list).join("");
     expect(hashes(all)).toContain(push.missing);
-    expect(checkIns(all)).toEqual([own]);
+    expect(all).toContain(' wiki "Own"\n');
     expect(news.filter(({ again }) => again).map(({ rcvid, list }) => [rcvid, hashes(list)])).toEqual([
       [grown, ["ab".repeat(32)]],
     ]);
     expect(await r.news()).toEqual([]);
   });
+});
+
+describe("a file that is not what it was", () => {
+  test("a rebuild, with and without packing it anew, is no arrival, and what comes behind it is found", async () => {
+    const w = world.open(world.repository());
+    const r = await reader(w.file);
+    for (const args of [[], ["--compress", "--vacuum"], ["--wal"], ["--cluster"]]) {
+      const own = world.checkIn(w);
+      expect((await r.news()).map(({ list }) => checkIns(list))).toEqual([[own]]);
+      world.fossil(["rebuild", ...args, w.file]);
+      expect(await r.news()).toEqual([]);
+    }
+  });
+
+  test("rows that are used again after shunning hide nothing", async () => {
+    const w = world.open(world.repository());
+    world.checkIn(w);
+    const shunned = world.checkIn(w, { a: "bad\n" });
+    const r = await reader(w.file);
+    const last = r.watermark?.rid;
+    const bad = world.sql(w.file, "SELECT uuid FROM blob ORDER BY rid DESC LIMIT 2").split("\n");
+    expect(bad).toContain(shunned);
+    world.sql(w.file, `INSERT INTO shun(uuid, mtime) VALUES ('${bad.join("', 0), ('")}', 0)`);
+    world.fossil(["rebuild", w.file]);
+    for (const page of ["one", "two", "three"]) world.wiki(w.file, page);
+    const news = await r.news();
+    expect(news.map(({ list }) => list.slice(65))).toEqual(['wiki "one"\n', 'wiki "two"\n', 'wiki "three"\n']);
+    const { arrivals } = await openFossil(w.file).arrivals({ ...(r.watermark as Watermark), rcvid: 0, rid: 0 }, []);
+    expect(arrivals.find(({ rcvid }) => rcvid === 4)?.rows.low, "the row was used before").toBeLessThanOrEqual(
+      last ?? 0,
+    );
+    expect(await r.news()).toEqual([]);
+  });
+
+  test("a list of what was shunned since it arrived leaves it out and has the rest", async () => {
+    const w = world.open(world.repository());
+    const r = await reader(w.file);
+    const hash = world.checkIn(w, { a: "1\n" });
+    const { arrivals } = await r.read();
+    world.sql(w.file, `INSERT INTO shun(uuid, mtime) VALUES ('${hash}', 0)`);
+    world.fossil(["rebuild", w.file]);
+    world.wiki(w.file);
+    const list = await r.list(arrivals.map(spanOf));
+    expect(list).toMatch(/^[0-9a-f]{64} unknown\n$/);
+    expect(list).not.toContain(hash);
+  });
+
+  test("restored from a backup it goes on with what is newer than what was read", async () => {
+    const w = world.open(world.repository());
+    world.checkIn(w);
+    const backup = `${w.file}.bak`;
+    fs.copyFileSync(w.file, backup);
+    const r = await reader(w.file);
+    world.checkIn(w);
+    world.checkIn(w);
+    await r.news();
+    fs.copyFileSync(backup, w.file);
+    const { arrivals, restored } = await r.read();
+    expect([arrivals, restored]).toEqual([[], true]);
+    world.wiki(w.file, "after");
+    expect((await r.news()).map(({ rcvid, again }) => [rcvid, again])).toEqual([[3, false]]);
+
+    world.wiki(w.file);
+    world.wiki(w.file);
+    await r.news();
+    fs.copyFileSync(backup, w.file);
+    for (const page of ["x", "y", "z", "u", "v"]) world.wiki(w.file, page);
+    const found = await r.read();
+    expect(found.restored).toBe(true);
+    expect(
+      found.arrivals.map(({ rcvid }) => rcvid),
+      "receipts of the same numbers are others",
+    ).toEqual([3, 4, 5, 6, 7]);
+    expect((await r.read()).restored).toBe(false);
+  });
+
+  test("another clone of the same project, and another project, are not what was registered", async () => {
+    const file = world.repository();
+    const w = world.open(file);
+    world.checkIn(w);
+    const r = await reader(file);
+    const server = await world.server(file); // by path it would be a copy
+    const stranger = world.repository();
+    expect(await world.startFossil(["clone", server.url, world.at("fresh.fossil")])).toBe(0);
+    await server.stop();
+    fs.copyFileSync(world.at("fresh.fossil"), file);
+    await expect(r.read()).rejects.toMatchObject({
+      code: "GP_NO_REPOSITORY",
+      message: `Another repository stands at ${file}: it does not know receipt 2.`,
+      hint: `If it shall be served: gatepost init ${file}`,
+    });
+    fs.copyFileSync(stranger, file);
+    await expect(r.read()).rejects.toMatchObject({
+      code: "GP_NO_REPOSITORY",
+      message: `Another repository stands at ${file}: it is of another project.`,
+    });
+  });
+});
+
+test("unversioned files alone make a receipt without artifacts", async () => {
+  const file = world.repository();
+  const r = await reader(file);
+  world.fossil(["uv", "add", "-", "--as", "u.txt", "-R", file], { input: "u\n" });
+  expect(await r.news()).toEqual([{ rcvid: 2, again: false, list: "" }]);
+});
+
+test("private check-ins arrive where they were made, and not where they do not come", async () => {
+  const far = world.repository();
+  const c = world.apart(far);
+  const [here, there] = [await reader(c.file), await reader(far)];
+  const hash = world.checkIn(c, { p: "private\n" }, ["--private"]);
+  world.push(c, far);
+  expect((await here.news()).map(({ list }) => checkIns(list))).toEqual([[hash]]);
+  expect((await there.read()).arrivals.flatMap(({ rows }) => rows.more)).toEqual([]);
+  expect(await there.news()).toEqual([]);
+});
+
+test("the receipts of an interval, by default the last one, and the newest number", async () => {
+  const w = world.open(world.repository());
+  world.checkIn(w);
+  world.checkIn(w);
+  const repository = openFossil(w.file);
+  const numbers = async (base: number | null, upto: number | null) => {
+    const { newest, receipts } = await repository.receipts(base, upto);
+    return [newest, ...receipts.map(({ rcvid }) => rcvid)];
+  };
+  expect(await numbers(null, null)).toEqual([3, 3]);
+  expect(await numbers(0, null)).toEqual([3, 1, 2, 3]);
+  expect(await numbers(1, 2)).toEqual([3, 2]);
+  expect(await numbers(3, null)).toEqual([3]);
+});
+
+test("a position behind any receipt brings exactly what is behind it", async () => {
+  const w = world.open(world.repository());
+  for (let n = 0; n < 3; n++) world.checkIn(w);
+  for (const after of [0, 1, 3, 4, 99]) {
+    const r = new Reader(w.file);
+    r.watermark = await openFossil(w.file).positionAfter(after);
+    expect((await r.read()).arrivals.map(({ rcvid }) => rcvid)).toEqual([1, 2, 3, 4].filter((n) => n > after));
+    expect(await r.news()).toEqual([]);
+  }
+});
+
+test("the embargo that Fossil keeps is told in milliseconds", async () => {
+  const r = await reader(world.repository());
+  expect((await r.read()).embargo).toBeNull();
+  for (const [value, embargo] of [
+    ["1795247498", 1_795_247_498_000],
+    ["soon", null],
+    ["-1", null],
+  ] as const) {
+    world.sql(r.file, `REPLACE INTO config(name, value, mtime) VALUES('hook-embargo', '${value}', 0)`);
+    expect((await r.read()).embargo).toBe(embargo);
+  }
 });

@@ -4,7 +4,8 @@ import path from "node:path";
 import BetterSqlite3 from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
 import { applyDelta, contentReader } from "../../src/vcs/fossil/content.ts";
-import { FossilPlace, randomFrom } from "../helpers/fossil-history.ts";
+import { FossilPlace } from "../helpers/fossil-place.ts";
+import { randomFrom } from "../helpers/random.ts";
 
 const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "vcs-fossil-")));
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));

@@ -17,7 +17,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { listArtifacts } from "../../src/vcs/fossil/listing.ts";
 import { readFossil } from "../../src/vcs/fossil/open.ts";
 import type { Rows, Span } from "../../src/vcs/repository.ts";
-import { FossilHistory, FossilPlace, listedByFossil, type Random, randomFrom } from "../helpers/fossil-history.ts";
+import { FossilHistory } from "../helpers/fossil-history.ts";
+import { FossilPlace, listedByFossil } from "../helpers/fossil-place.ts";
+import { type Random, randomFrom } from "../helpers/random.ts";
 
 const HISTORIES = 300;
 const SERVED = 4;
@@ -105,7 +107,7 @@ describe("the artifact lines of random histories", () => {
         const random = randomFrom(seed + number);
         const history = await FossilHistory.begin(place, template, `h${number}`, random);
         for (let steps = 5 + random.below(11); steps > 0; steps--) await history.step();
-        if (number < SERVED) await history.pushOverHttp(serve);
+        if (number < SERVED) await pushOverHttp(history.repository);
         await compare(history, random, kinds);
         history.remove();
       }
@@ -114,6 +116,25 @@ describe("the artifact lines of random histories", () => {
     expect({ seed, missing: KINDS.filter((kind) => !kinds.has(kind)) }).toEqual({ seed, missing: [] });
   }, 600_000);
 });
+
+/** Clones over HTTP, works there (more than a cluster's worth of files) and pushes it back. */
+async function pushOverHttp(repository: string): Promise<void> {
+  const clone = `${repository}.over-http`;
+  const work = `${repository}.work`;
+  await serve(repository, async (url) => {
+    await place.must(["clone", url, clone]);
+    await place.must(["settings", "autosync", "off", "-R", clone]); // fossil keeps no password without a terminal
+    fs.mkdirSync(work);
+    const inWork = { cwd: work };
+    await place.must(["open", clone], inWork);
+    for (let i = 0; i < 120; i++) fs.writeFileSync(path.join(work, `served ${i}`), `${repository} ${i}\n`);
+    await place.must(["addremove"], inWork);
+    await place.must(["commit", "-m", "many", "--no-warnings", "--branch", "served"], inWork);
+    await place.must(["wiki", "create", "Served"], { cwd: work, input: "text" });
+    await place.must(["sync", url, "--once", "-u"], inWork);
+  });
+  for (const made of [clone, work]) fs.rmSync(made, { recursive: true });
+}
 
 /** A fossil server on loopback while `use` runs with its address. */
 async function serve(file: string, use: (url: string) => Promise<void>): Promise<void> {

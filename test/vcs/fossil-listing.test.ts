@@ -1,70 +1,19 @@
 import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
-import BetterSqlite3 from "better-sqlite3";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listArtifacts } from "../../src/vcs/fossil/listing.ts";
-import { readFossil } from "../../src/vcs/fossil/open.ts";
-import type { Rows, Span } from "../../src/vcs/repository.ts";
-import { FossilPlace, listedByFossil, put, signed } from "../helpers/fossil-history.ts";
-
-const folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), "vcs-fossil-")));
-afterAll(() => fs.rmSync(folder, { recursive: true, force: true }));
-
-const place = new FossilPlace(folder);
-const repository = place.path("r.fossil");
-const checkout = place.path("checkout");
-const DATE = "2026-01-02 03:04:05";
-
-beforeAll(async () => {
-  await place.must(["init", repository]);
-  await place.must(["hook", "add", "--type", "after-receive", "--command", "x", "-R", repository]);
-  fs.mkdirSync(checkout);
-  await fossil("open", repository);
-});
-
-const fossil = (...args: string[]): Promise<Buffer> => place.must(args, { cwd: checkout });
-const said = (input: string, ...args: string[]): Promise<Buffer> => place.must(args, { cwd: checkout, input });
-const store = (text: string, isArtifact = true): Promise<string> =>
-  put(text, isArtifact, (args) => fossil(...args), checkout);
-const write = (name: string, content: string): void => {
-  fs.mkdirSync(path.dirname(path.join(checkout, name)), { recursive: true });
-  fs.writeFileSync(path.join(checkout, name), content);
-};
-const commit = async (...options: string[]): Promise<string> => {
-  await fossil("addremove");
-  await fossil("commit", "-m", "m", "--no-warnings", "--hash", "--allow-older", "--date-override", DATE, ...options);
-  return one("SELECT uuid FROM blob JOIN event ON rid = objid WHERE type = 'ci' ORDER BY rid DESC LIMIT 1");
-};
-
-function query<T>(sql: string, file = repository): T[] {
-  const db = new BetterSqlite3(file, { readonly: true });
-  try {
-    return db.prepare(sql).pluck().all() as T[];
-  } finally {
-    db.close();
-  }
-}
-const one = <T = string>(sql: string): T => query<T>(sql)[0] as T;
-const newest = (): number => one<number>("SELECT max(rcvid) FROM rcvfrom");
-
-const list = (spans: readonly Span[], file = repository): Promise<Buffer[]> =>
-  readFossil(file, (db) => [...listArtifacts(db, { spans })]);
-const listed = async (spans: readonly Span[]): Promise<string> => Buffer.concat(await list(spans)).toString("latin1");
-const bytes = (text: string): string => Buffer.from(text).toString("latin1");
-
-/** What `work` brought: the descriptions, after a look whether fossil says the same. */
-async function descriptionsOf(work: () => Promise<unknown>): Promise<string[]> {
-  const base = newest();
-  await work();
-  return descriptionsAfter(base);
-}
-
-async function descriptionsAfter(base: number): Promise<string[]> {
-  const ours = await listed([{ after: base, upto: newest(), rows: null }]);
-  expect(ours).toBe((await listedByFossil(place, repository, base, newest())).toString("latin1"));
-  return ours.split(/\n(?=[0-9a-f]{40,64} |$)/).flatMap((line) => (line === "" ? [] : [line.replace(/^\w+ /, "")]));
-}
+import { describe, expect, it } from "vitest";
+import { signed } from "../helpers/fossil-place.ts";
+import {
+  bytes,
+  commit,
+  DATE,
+  descriptionsOf,
+  fossil,
+  one,
+  place,
+  query,
+  said,
+  store,
+  write,
+} from "./fossil-listing-stand.ts";
 
 describe("the line of an artifact", () => {
   it("names a check-in by branch, user and minute, and a file by its name", async () => {
@@ -295,87 +244,5 @@ describe("the line of an artifact that says nothing of itself", () => {
     });
     expect(found).toEqual(["unknown", "cluster"]);
     await fossil("sql", "DELETE FROM tagxref WHERE rid = (SELECT max(rid) FROM blob)");
-  });
-});
-
-describe("the list of a range", () => {
-  it("tells more tags than are read one by one", async () => {
-    const base = newest();
-    const hashes = query<string>("SELECT uuid FROM blob JOIN event ON rid = objid WHERE type = 'ci'");
-    for (let i = 0; i < 20; i++) await fossil("tag", "add", `many ${i}`, hashes[i % hashes.length] ?? "");
-    const found = await descriptionsAfter(base);
-    expect(found).toEqual(
-      Array.from({ length: 20 }, (_, i) => `tag ${(hashes[i % hashes.length] ?? "").slice(0, 16)}`),
-    );
-  });
-
-  describe("of some receipts", () => {
-    let last = 0;
-    beforeAll(async () => {
-      for (let i = 0; i < 5; i++) await store(`number ${i}`, false);
-      last = newest();
-    });
-    const row = (rcvid: number): number => one<number>(`SELECT rid FROM blob WHERE rcvid = ${rcvid}`);
-    const hash = (rcvid: number): string => one(`SELECT uuid FROM blob WHERE rcvid = ${rcvid}`);
-    const lines = (...receipts: number[]): string => receipts.map((rcvid) => `${hash(rcvid)} unknown\n`).join("");
-    const at = (rcvid: number, rows: Rows | null): Span => ({ after: rcvid - 1, upto: rcvid, rows });
-    const rows = (low: number, high: number, more: number[] = []): Rows => ({
-      ...{ low, high, more },
-      mark: one<string>(`SELECT uuid FROM blob WHERE rid = ${high}`),
-    });
-
-    it("has each artifact once and in the order of rows, however the spans lie", async () => {
-      const spans = [at(last, null), at(last - 2, null), { after: last - 4, upto: last - 2, rows: null }];
-      expect(await listed(spans)).toBe(lines(last - 3, last - 2, last));
-    });
-
-    it("looks in the rows that a span names, and only there", async () => {
-      const [a, b] = [row(last - 3), row(last)];
-      expect(await listed([{ after: 0, upto: last, rows: rows(b, b, [a]) }])).toBe(lines(last - 3, last));
-      expect(await listed([at(last, rows(a, a))])).toBe("");
-      expect(await listed([{ after: 0, upto: last, rows: { low: 1, high: 0, more: [b, a], mark: "" } }])).toBe(
-        lines(last - 3, last),
-      );
-    });
-
-    it("searches where another artifact stands in the last of them", async () => {
-      const wrong = { ...rows(1, 1), mark: hash(last) };
-      expect(await listed([at(last, wrong), at(last - 1, rows(row(last - 1), row(last - 1)))])).toBe(
-        lines(last - 1, last),
-      );
-    });
-
-    it("looks up to the last of the rows, also where others begin there", async () => {
-      const [a, b] = [row(last - 1), row(last)];
-      expect(await listed([at(last, rows(a, b)), at(last - 4, rows(b, b))])).toBe(lines(last));
-    });
-
-    it("keeps apart what lies in the same rows", async () => {
-      const all = rows(row(last - 4), row(last));
-      expect(await listed([at(last - 4, all), at(last - 2, all), at(last, rows(row(last - 1), row(last)))])).toBe(
-        lines(last - 4, last - 2, last),
-      );
-    });
-
-    it("is empty for no receipts, and for those that brought nothing", async () => {
-      expect(await list([])).toEqual([]);
-      expect(await list([{ after: last, upto: last, rows: null }])).toEqual([]);
-      expect(await list([{ after: last, upto: last + 9, rows: null }])).toEqual([]);
-    });
-  });
-
-  it("comes in chunks of whole lines that do not grow with it", async () => {
-    const file = place.path("long.fossil");
-    fs.copyFileSync(repository, file);
-    const db = new BetterSqlite3(file);
-    db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
-      INSERT INTO blob(rcvid, size, uuid, content) SELECT 99999, 0, printf('%064d', i), x'' FROM n`);
-    db.close();
-    const chunks = await list([{ after: 99998, upto: 99999, rows: null }], file);
-    expect(Buffer.concat(chunks).toString()).toBe(
-      Array.from({ length: 20000 }, (_, i) => `${String(i + 1).padStart(64, "0")} unknown\n`).join(""),
-    );
-    expect(chunks.every((chunk) => chunk.at(-1) === 10)).toBe(true);
-    expect(Math.max(...chunks.map((chunk) => chunk.length))).toBeLessThan(128 * 1024);
   });
 });

@@ -1,6 +1,6 @@
 /** What doctor looks at in one repository: whether it is the one that was registered, and what Git runs there. */
 import { existsSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { watermarkOf } from "../../backoffice/arrivals.ts";
 import { GatepostError } from "../../core/errors.ts";
 import { covers } from "../../core/hook.ts";
 import { IN_PLACE } from "../../core/hook-type.ts";
@@ -8,6 +8,7 @@ import { homePlace, pointerText } from "../../core/layout.ts";
 import { PUSH_RECEIVER } from "../../shim/install.ts";
 import { listHooks } from "../../store/hook.ts";
 import type { RepositoryRow } from "../../store/repository.ts";
+import { openFossil } from "../../vcs/fossil.ts";
 import { hooksFoldersOf, type Identity, identifyGit, runsConfiguredHooks } from "../../vcs/git.ts";
 import { fossilTrouble } from "../fossil-gates.ts";
 import { compiledFile, type Wanted } from "../gates.ts";
@@ -27,7 +28,7 @@ export async function examineRepository(home: OpenHome, row: RepositoryRow, want
     const mend = `gatepost uninstall --home ${quoted(home.dir)} -R ${quoted(row.name)}`;
     return [failure("repository", `${row.path} is gone.`, mend)];
   }
-  if (row.kind === "fossil") return (await fossilTrouble(home, row)).map((says) => failure("hooks", says, FIX));
+  if (row.kind === "fossil") return examineFossil(home, row, init);
   if (row.kind !== "git") return [];
   const findings: Finding[] = [];
   if (stat.ino !== row.inode)
@@ -44,6 +45,27 @@ export async function examineRepository(home: OpenHome, row: RepositoryRow, want
   findings.push(...readersFindings(home, row, [...gates.keys()]));
   if (findings.every(({ level, about }) => level === "ok" || about !== "repository"))
     findings.unshift(fine("repository", `${row.path} is the repository that was registered.`));
+  return findings;
+}
+
+/** A Fossil repository: that it can be read and goes on from what was read, and that fossil asks its gates. */
+async function examineFossil(home: OpenHome, row: RepositoryRow, init: string): Promise<Finding[]> {
+  const findings = pointerFindings(home, row);
+  try {
+    const { restored } = await openFossil(row.path).arrivals(watermarkOf(row), []);
+    const as = restored ? "an earlier state of the repository" : "the repository";
+    findings.unshift(fine("repository", `${row.path} is ${as} that was registered, and can be read.`));
+  } catch (error) {
+    if (!(error instanceof GatepostError)) throw error;
+    return [failure("repository", error.message, error.hint ?? init)];
+  }
+  if (row.parked !== null)
+    findings.push(
+      warning("repository", `The backoffice cannot look at ${row.path}: ${row.parked}`, "gatepost backoffice"),
+    );
+  const trouble = await fossilTrouble(home, row);
+  findings.push(...trouble.map((says) => failure("hooks", says, FIX)));
+  if (trouble.length === 0) findings.push(fine("hooks", "Its hook list is as it should be."));
   return findings;
 }
 

@@ -9,9 +9,8 @@
 #
 # Hooks get the message as fossil would take it: without the lines that begin with #, nothing behind ten of them, no
 # blank lines at its ends. What a hook leaves in the file is the message. Where one refuses, this exits with 1, fossil
-# says "editor aborted" and leaves its file, in which the message stays; its name is told. With --no-verify
-# and --dry-run nobody is asked, nor in a repository that is not registered. If this process dies, fossil goes on with what the file
-# holds then or, where it was killed, says "editor aborted".
+# says "editor aborted" and leaves its file, in which the message stays; its name is told. With --no-verify and --dry-run
+# nobody is asked, nor in a repository that is not registered. If this process dies, fossil says "editor aborted" too.
 #
 # Proven by test/e2e/fossil-commit.test.ts.
 

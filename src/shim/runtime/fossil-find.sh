@@ -65,5 +65,8 @@ else
   _gatepost_by=${FOSSIL_USER:-${USER-}} _gatepost_branch=$_gatepost_named
   [ -n "$_gatepost_branch" ] || _gatepost_ask_branch
 fi
+# %F is the fossil program, as in Fossil's own hooks.
+_gatepost_program=fossil
+command -v fossil >/dev/null 2>&1 || _gatepost_program=/proc/$PPID/exe
 GATEPOST_USER=$_gatepost_by GATEPOST_BRANCH=$_gatepost_branch
 export GATEPOST_BRANCH GATEPOST_PARENT GATEPOST_CLOSE

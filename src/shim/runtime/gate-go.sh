@@ -12,7 +12,7 @@ if [ -n "$_gatepost_local" ]; then
   fi
   [ ! -d node_modules/.bin ] || PATH=$PWD/node_modules/.bin:$PATH
 fi
-GATEPOST_PROGRAM=$_gatepost_home/bin/gatepost
+GATEPOST_PROGRAM=${_gatepost_program:-$_gatepost_home/bin/gatepost}
 export GATEPOST_PROGRAM GATEPOST_REPOSITORY GATEPOST_AUX GATEPOST_HOOK GATEPOST_TYPE GATEPOST_KIND GATEPOST_USER \
   GATEPOST_RUN GATEPOST_ATTEMPT GATEPOST_BATCH
 _gatepost_fault="its compiled file is missing, or may not be read by this user ($_gatepost_gates$GATEPOST_TYPE)"

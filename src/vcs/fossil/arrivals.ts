@@ -29,7 +29,7 @@ const KEPT_PHANTOMS = 5_000;
 export function readArrivals(db: Db, file: string, since: Watermark | null, waiting: readonly Span[]): Arrivals {
   const watermark = watermarkNow(db);
   const from = since === null ? null : placeOf(db, file, since, watermark);
-  const arrivals = since === null || from === null ? [] : arrivalsAfter(db, from.rcvid, from.rid, since.phantoms ?? []);
+  const arrivals = since === null || from === null ? [] : arrivalsAfter(db, since, from);
   const open = [...waiting, ...arrivals.map(({ rcvid, rows }) => ({ after: rcvid - 1, upto: rcvid, rows }))];
   return {
     arrivals,
@@ -75,12 +75,12 @@ function watermarkNow(db: Db): Watermark {
 
 type Blob = { rid: number; uuid: string };
 
-/** Where reading goes on: after this receipt, and after this row (null: search). */
+/** Where reading goes on: after this receipt, and after this row (null: it is not known, and blobs are searched). */
 function placeOf(db: Db, file: string, since: Watermark, now: Watermark) {
   if (since.project !== now.project) throw replaced(file, "it is of another project");
   if (receipt(db, `WHERE rcvid = ${since.rcvid}`)?.mtime === since.mtime || since.rcvid === 0) {
     const mark = db.prepare<[number], string>("SELECT uuid FROM blob WHERE rid = ?").pluck().get(since.rid);
-    const isKnown = (mark === since.mark || since.rid === 0) && since.phantoms !== null;
+    const isKnown = mark === since.mark && since.rid > 0;
     return { rcvid: since.rcvid, rid: isKnown ? since.rid : null, restored: false };
   }
   if (since.first !== now.first) throw replaced(file, `it does not know receipt ${since.rcvid}`);
@@ -94,31 +94,39 @@ const replaced = (file: string, why: string): GatepostError =>
   });
 
 type Group = { rcvid: number; low: number; high: number };
+type Place = ReturnType<typeof placeOf>;
 
-function arrivalsAfter(db: Db, rcvid: number, rid: number | null, phantoms: readonly number[]): Arrival[] {
-  const groups = new Map(newBlobs(db, rcvid, rid).map((group) => [group.rcvid, group]));
-  const filled = rid === null ? new Map<number, number[]>() : filledPhantoms(db, rid, phantoms);
-  const grown = [...new Set([...groups.keys(), ...filled.keys()])].filter((number) => number <= rcvid).sort(ascending);
+function arrivalsAfter(db: Db, since: Watermark, { rcvid, rid }: Place): Arrival[] {
+  const groups = new Map(newBlobs(db, rcvid, rid, since.phantoms === null).map((group) => [group.rcvid, group]));
+  const filled = rid === null ? new Map<number, number[]>() : filledPhantoms(db, rid, since.phantoms ?? []);
   const markOf = db.prepare<[number], string>("SELECT uuid FROM blob WHERE rid = ?").pluck();
   const rowsOf = (number: number): Rows => {
     const { low, high } = groups.get(number) ?? { low: 1, high: 0 };
     return { low, high, more: filled.get(number) ?? [], mark: low > high ? "" : (markOf.get(high) ?? "") };
   };
-  const known = grown.flatMap((number) => receiptsAfter(db, number - 1, number).map((row) => ({ row, again: true })));
-  const fresh = receiptsAfter(db, rcvid, Number.MAX_SAFE_INTEGER).map((row) => ({ row, again: false }));
-  return [...known, ...fresh].map(({ row, again }) => ({ ...factsOf(row), rows: rowsOf(row.rcvid), again }));
+  const fresh = receiptsAfter(db, rcvid, Number.MAX_SAFE_INTEGER);
+  const others = new Set([...groups.keys(), ...filled.keys()]);
+  for (const row of fresh) others.delete(row.rcvid);
+  // A number without a receipt: fossil goes on using one whose row went with a transaction that failed.
+  const known = [...others].map((number) => receiptsAfter(db, number - 1, number)[0] ?? nameless(number, since.mtime));
+  return [...known, ...fresh]
+    .sort((a, b) => a.rcvid - b.rcvid)
+    .map((row) => ({ ...factsOf(row), rows: rowsOf(row.rcvid), again: row.rcvid <= rcvid }));
 }
 
-const ascending = (a: number, b: number): number => a - b;
+const nameless = (rcvid: number, mtime: number): ReceiptRow => ({ rcvid, mtime, user: null, address: null });
 
-/** The blobs behind a row by receipt; where the row is not known, those of later receipts. */
-const newBlobs = (db: Db, rcvid: number, rid: number | null): Group[] =>
-  db
-    .prepare<[number], Group>(
-      `SELECT rcvid, min(rid) AS low, max(rid) AS high FROM blob
-       WHERE ${rid === null ? "rcvid" : "rid"} > ? AND rcvid > 0 GROUP BY rcvid`,
+/** The new blobs by receipt: those behind the row; where that is not known, those of later receipts; both where later
+ *  receipts may have filled rows that were not kept (`search`). */
+function newBlobs(db: Db, rcvid: number, rid: number | null, search: boolean): Group[] {
+  const ofLater = "rcvid > :rcvid AND rcvid IN (SELECT rcvid FROM rcvfrom)";
+  const where = rid === null ? ofLater : search ? `(rid > :rid OR ${ofLater})` : "rid > :rid";
+  return db
+    .prepare<[{ rid: number | null; rcvid: number }], Group>(
+      `SELECT rcvid, min(rid) AS low, max(rid) AS high FROM blob WHERE ${where} AND rcvid > 0 GROUP BY rcvid`,
     )
-    .all(rid ?? rcvid);
+    .all({ rid, rcvid });
+}
 
 /** Which of the rows that were phantoms have content now, by receipt. */
 function filledPhantoms(db: Db, rid: number, phantoms: readonly number[]): Map<number, number[]> {
@@ -178,14 +186,18 @@ function embargoOf(db: Db): Instant | null {
   return Number.isFinite(seconds) && seconds > 0 ? ((seconds * 1000) as Instant) : null;
 }
 
-/** Whether a check-in of the spans changed a file, or has a parent, whose content has not come. What was shunned never
- *  will. */
+/** Whether what the spans brought waits for content that has not come: a file or parent of a check-in, what an artifact
+ *  is stored or written as a change of, or anything that was named while it came. What was shunned never will. */
 function isIncomplete(db: Db, spans: readonly Span[], phantoms: readonly number[] | null): boolean {
   if (spans.length === 0 || phantoms?.length === 0) return false;
-  const missing = db.prepare<[number, number], number>(
-    `SELECT 1 FROM (SELECT fid AS rid FROM mlink WHERE mid = ? UNION ALL SELECT pid FROM plink WHERE cid = ?) AS need
-       JOIN phantom USING (rid) JOIN blob USING (rid) WHERE uuid NOT IN (SELECT uuid FROM shun) LIMIT 1`,
+  const awaited = `FROM phantom JOIN blob USING (rid)
+    WHERE uuid NOT IN (SELECT uuid FROM shun) AND rid NOT IN (SELECT rid FROM private) AND rid`;
+  const first = Math.min(...spans.map(({ rows }) => (rows !== null && rows.low <= rows.high ? rows.low : Infinity)));
+  if (Number.isFinite(first) && db.prepare(`SELECT 1 ${awaited} >= ? LIMIT 1`).get(first) !== undefined) return true;
+  const missing = db.prepare<[{ rid: number }], number>(
+    `SELECT 1 ${awaited} IN (
+       SELECT fid FROM mlink WHERE mid = :rid UNION ALL SELECT pid FROM plink WHERE cid = :rid UNION ALL
+       SELECT srcid FROM delta WHERE rid = :rid UNION ALL SELECT baseline FROM orphan WHERE rid = :rid) LIMIT 1`,
   );
-  for (const rid of ridsOf(db, { spans })) if (missing.get(rid, rid) !== undefined) return true;
-  return false;
+  return ridsOf(db, { spans }).some((rid) => missing.get({ rid }) !== undefined);
 }

@@ -3,7 +3,7 @@
  * so that each artifact is met once and in the order of rows whatever the spans say. A span whose rows are not known, or
  * where another hash stands in the last of them, reaches over all rows.
  *
- * Pure but for one look at each span's mark. Proven by test/vcs/fossil-listing.test.ts.
+ * Pure but for one look at each span's mark. Proven by test/vcs/fossil-listing-range.test.ts.
  */
 import type BetterSqlite3 from "better-sqlite3";
 import type { RcvRange } from "../repository.ts";

@@ -9,7 +9,7 @@
  * the repository. Two hashes that agree in so much would be held for one; among a million artifacts that is one chance
  * in four thousand million for each unknown one.
  *
- * Temporary tables belong to the connection and go with it. Proven by test/vcs/fossil-listing.test.ts.
+ * Temporary tables belong to the connection and go with it. Proven by test/vcs/fossil-listing.test.ts and fossil-listing-range.test.ts.
  */
 import type BetterSqlite3 from "better-sqlite3";
 
