@@ -175,7 +175,7 @@ async function commitWithAutosync(place) {
   place.run("fossil", ["user", "capabilities", "nobody", "gio", "-R", file]);
   const clone = place.path("autosync.fossil");
   place.run("fossil", ["clone", file, clone]); // by path: the server is left idle
-  place.run("fossil", ["remote", "add", "default", server.anyone, "-R", clone]);
+  place.run("fossil", ["remote", server.anyone, "-R", clone]);
   const commit = checkOut(place, clone, "autosync");
   const took = delay(place, answer, commit());
   took.catch(() => {}); // told where it is awaited

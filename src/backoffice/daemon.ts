@@ -113,6 +113,8 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
     state.ctx = ctx;
     for (const id of state.stirred) ctx.memory.lookAgain.add(id);
     state.stirred.clear();
+    // Before anything is looked at: what changes between the look and the watching would be told by nobody.
+    if (reach !== "spool") state.files.follow(served(ctx));
     const idle = reach === "changed" && !hasWork(ctx, options.min);
     const passed = idle ? nothingDone() : await pass(ctx, { reach, min: options.min, stay: false, jobs, signal });
     state.dueAt = passed.heldBy === null ? passed.dueAt : now() + 1000;
@@ -164,9 +166,10 @@ function refreshIdle(state: State, ctx: HomeContext, reach: Reach, passed: Passe
     }
     return;
   }
-  state.idle = new Map(listRepositories(ctx.db).map((row) => [row.id, { row, repository: ctx.open(row) }]));
-  state.files.follow(state.idle.values());
+  state.idle = new Map(served(ctx).map((one) => [one.row.id, one]));
 }
+
+const served = (ctx: HomeContext) => listRepositories(ctx.db).map((row) => ({ row, repository: ctx.open(row) }));
 
 /** The idle cycle: nothing but stats. */
 function refsMoved(state: State): boolean {

@@ -25,6 +25,7 @@ import { abandonedHandovers, finishHandover } from "./handover.ts";
 import { type Found, findRepository, homeOf } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
 import { closeHome, type OpenHome, openHome } from "./open.ts";
+import { ringDaemon } from "./ring.ts";
 import { gitSubject, type Placed, type Subject } from "./subject.ts";
 import { fossilSubject } from "./subject-fossil.ts";
 
@@ -67,6 +68,7 @@ export async function register(path: string, home: string | null, more = false):
     const placed = await subject.place(open, registered.repository, how);
     if (more) markStale(open);
     else await bringAllInLine(open);
+    ringDaemon(open); // it is to watch this repository from now on
     return {
       ...registered,
       ...placed,

@@ -100,6 +100,17 @@ describe("a death while hooks change hands", () => {
     },
   );
 
+  it("is finished by the next backoffice, without anybody's help", () => {
+    const site = served("finished");
+    site.commit();
+    expect(moveAndDie(site, "in", "after 4").code).toBeNull();
+    expect(site.gatepost("backoffice", site.file).code).toBe(0);
+    expect(site.got().sort()).toEqual(everything(site));
+    expect(site.row("gatepost-take-over")).toBeNull();
+    const { hooks } = JSON.parse(site.gatepost("hook", "list", "--json", "-R", site.file).stdout);
+    expect(hooks.map(({ type }: { type: string }) => type)).toEqual(["after-receive", "before-commit"]);
+  });
+
   it.each(["in", "out"] as const)("on the way %s leaves a fossil that wakes up late without a say", async (way) => {
     const site = served(`late-${way}`);
     if (way === "out") move(site, "in");

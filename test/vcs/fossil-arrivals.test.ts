@@ -163,7 +163,7 @@ describe("one number of Fossil's that grows", () => {
       cwd: c.root,
       env: world.env,
     });
-    const ended = once(commit, "exit");
+    const ended = once(commit, "close");
     let said = "";
     const hear = (chunk: Buffer): void => {
       said += chunk;
@@ -179,7 +179,7 @@ describe("one number of Fossil's that grows", () => {
     commit.stdin.end("y\n");
     expect((await ended)[0], said).toBe(0);
 
-    const own = /^New_Version: (\w+)$/m.exec(said)?.[1] ?? "";
+    const own = /New_Version: (\w+)/.exec(said)?.[1] ?? "";
     const news = await r.news();
     expect(news.map(({ rcvid, again, list }) => [rcvid, again, checkIns(list)])).toEqual([
       [base + 1, true, [own]],
