@@ -188,13 +188,17 @@ async function commitWithAutosync(place) {
   };
 }
 
-/** A repository that fossil serves, with a hook of Fossil's own that answers. */
+/** A repository that fossil serves, with a hook of Fossil's own that answers. What is there is behind it: the first pass
+ *  would else call it for that. */
 async function ownRunner(place, name) {
   const file = makeRepository(place, name);
   const fifo = place.path(`${name}.fifo`);
   const answer = listen(place, fifo, 180_000);
   const hook = ["--type", "after-receive", "--command", `printf x >'${fifo}'; cat >/dev/null`];
   place.run("fossil", ["hook", "add", ...hook, "-R", file]);
+  const first = answer.next();
+  place.run("fossil", ["backoffice", "--nolease", file]);
+  await first;
   return { file, answer, server: await serveFossil(place, file) };
 }
 

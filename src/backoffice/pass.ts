@@ -90,6 +90,8 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
           })
           .finally(() => {
             active.delete(row.id);
+            // No spool tells a pass what arrived meanwhile, be it from the hook itself.
+            if (row.kind === "fossil") ctx.memory.lookAgain.add(row.id);
             ctx.bell.ring();
           });
         active.set(row.id, working);

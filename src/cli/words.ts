@@ -6,10 +6,6 @@ import { formatDuration, type Instant, type Millis, parseDuration, type RunId } 
 export const counted = (count: number, noun: string): string =>
   `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
-/** A word that can be pasted into a shell. */
-export const commandWord = (text: string): string =>
-  /^[\w./@%+,:=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-
 /** "90", "10m", "24h" as a length of time; a bare number means seconds. */
 export function requireDuration(text: string, option: string): Millis {
   const length = parseDuration(text);

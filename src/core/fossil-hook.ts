@@ -13,9 +13,11 @@
  *
  * Pure. Proven by test/core/fossil-hook.test.ts, which has both run the same commands.
  */
+
 import type { Entry } from "./fossil-hook-list.ts";
 import { type HookSpec, NO_OPTIONS } from "./hook.ts";
 import { cells, type Letter } from "./shell-cells.ts";
+import { quoted } from "./shell-word.ts";
 import { substitute } from "./substitute.ts";
 
 const FOSSIL_TYPES = ["after-receive", "before-commit", "disabled"];
@@ -53,7 +55,7 @@ export function toFossil(hook: Omit<HookSpec, "scope" | "name">): Entry | { why:
     if (letter === "A" && runsAs === "after-receive") return { why: "Fossil gives after-receive hooks no %A" };
   }
   const text = pieces.map(({ char, letter }) => (letter === null ? char : `%${letter}`)).join("");
-  const cmd = runsAs === "before-commit" && !passesCheck(text) ? `sh -c '${text.replaceAll("'", "'\\''")}'` : text;
+  const cmd = runsAs === "before-commit" && !passesCheck(text) ? `sh -c ${quoted(text)}` : text;
   return { cmd, type, seq: sequence };
 }
 

@@ -24,9 +24,11 @@
  *
  * Pure; nothing to lose. Proven by test/core/substitute.test.ts and substitute-property.test.ts.
  */
+
 import { type Cell, type Context, cells, type Letter, type Piece, protect } from "./shell-cells.ts";
 import { scan } from "./shell-scan.ts";
 import type { Refusal, Trouble } from "./shell-stretch.ts";
+import { quoted as inQuotes } from "./shell-word.ts";
 
 /** What the three places stand for; `auxiliary` is empty when the hook's type has no such file. */
 export type Values = { program: string; repository: string; auxiliary: string };
@@ -65,7 +67,7 @@ export function readable(command: string, values: Values): string {
   for (const [n, piece] of pieces.entries()) {
     if (typeof piece === "string") text += piece;
     else if (BRACED.has(piece.context) && !ORDINARY_WORD.test(value[piece.letter])) {
-      front.add(`${VARIABLES[piece.letter]}=${inSingleQuotes(value[piece.letter])}; `);
+      front.add(`${VARIABLES[piece.letter]}=${inQuotes(value[piece.letter])}; `);
       text += reference(piece);
     } else text += literal(piece, value[piece.letter], pieces[n + 1]);
   }
@@ -93,17 +95,15 @@ const WORD_ENDS = /^($|[\s;&|)/`])/;
 // Bash takes an apostrophe or a <( there for what it is elsewhere, whatever quotes are around it.
 const BRACED: ReadonlySet<Context> = new Set(["brace", "operand", "pattern"]);
 
-const inSingleQuotes = (value: string): string => `'${value.replaceAll("'", "'\\''")}'`;
-
 function literal(piece: Exclude<Piece, string>, value: string, after: Piece = ""): string {
   const bare = piece.plain && ORDINARY_WORD.test(value) && typeof after === "string" && WORD_ENDS.test(after);
   const text: Record<Context, string> = {
-    bare: bare ? value : inSingleQuotes(value),
+    bare: bare ? value : inQuotes(value),
     double: value.replace(/[\\`$"]/g, "\\$&"),
     brace: value,
     operand: value,
     pattern: `"${value}"`,
-    single: inSingleQuotes(value).slice(1, -1),
+    single: inQuotes(value).slice(1, -1),
   };
   return protect(text[piece.context], piece.levels);
 }

@@ -7,9 +7,9 @@
 import { type ByteString, toText } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
 import type { Hook } from "../core/hook.ts";
+import { quoted } from "../core/shell-word.ts";
 import { formatDuration, type Millis } from "../core/units.ts";
 import { type Outcome, runAttempt } from "../process/hook-process.ts";
-import { quoted } from "./command.ts";
 import { type Scratch, takeRecord } from "./scratch.ts";
 
 /** One call of a native hook. */

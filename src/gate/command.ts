@@ -13,10 +13,8 @@
  *
  * Proven by test/gate/command.test.ts: many texts both ways, in several shells.
  */
+import { quoted } from "../core/shell-word.ts";
 import { shellComplaint } from "../process/shell.ts";
-
-/** A text as one word of sh. */
-export const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 const SPEAKS_OF_ITSELF = new RegExp(
   [

@@ -19,8 +19,9 @@
  */
 import type { Hook } from "../core/hook.ts";
 import { isServerType, type Kind } from "../core/hook-type.ts";
+import { quoted } from "../core/shell-word.ts";
 import { places, substitute, VARIABLES } from "../core/substitute.ts";
-import { bodyOf, isPlainCall, quoted } from "./command.ts";
+import { bodyOf, isPlainCall } from "./command.ts";
 import { type Part, partText } from "./parts.ts";
 import { folderText, pathFunction } from "./path-case.ts";
 import { refFunction } from "./ref-case.ts";

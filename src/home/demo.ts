@@ -2,11 +2,13 @@
  * The demonstration: a bare repository and a clone in a fresh temporary folder, two after-receive hooks, a few commits
  * and pushes by the installed git, one pass of the backoffice, and what each hook received.
  */
+
 import { mkdtempSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { type Hook, type HookSpec, NO_OPTIONS } from "../core/hook.ts";
+import { quoted } from "../core/shell-word.ts";
 import { formatDuration, HOUR } from "../core/units.ts";
 import { capture } from "../process/command.ts";
 import { passOnce } from "./backoffice.ts";
@@ -99,7 +101,7 @@ const ALL = { repository: null, hook: null, states: null, since: null, after: nu
 function addHooks(home: Parameters<typeof addHook>[0], folder: string): Hook[] {
   const all: HookSpec["scope"] = { scope: "all" };
   const base = { ...NO_OPTIONS, scope: all, type: "after-receive" };
-  const into = (name: string) => `cat > '${join(folder, name).replaceAll("'", "'\\''")}.txt'`;
+  const into = (name: string) => `cat > ${quoted(`${join(folder, name)}.txt`)}`;
   return [
     addHook(home, { ...base, name: "artifacts", sequence: 10, command: into("artifacts") }),
     addHook(home, { ...base, name: "updates", sequence: 20, command: into("updates"), stdin: "updates" }),

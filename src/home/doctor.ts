@@ -16,6 +16,7 @@ import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { homePlace } from "../core/layout.ts";
+import { typed } from "../core/shell-word.ts";
 import { closedBecause, removeMovedAside } from "../shim/install.ts";
 import { hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
 import { FIX, type Finding, failure } from "./doctor/finding.ts";
@@ -24,7 +25,6 @@ import { examineRepository, examineUnknown } from "./doctor/repository.ts";
 import { takeEdited } from "./edited.ts";
 import { writeHooksFile } from "./exchange.ts";
 import { compileAll, refreshGates } from "./gates.ts";
-import { quoted } from "./import/foreign.ts";
 import { register } from "./init.ts";
 import { findRepository, homeOf, type Located, locate } from "./locate.ts";
 import { closeHome, displaced, homeId, type OpenHome, refreshProgram, requireOwner } from "./open.ts";
@@ -83,7 +83,7 @@ function locateOrLost(options: DoctorOptions): Located | Diagnosis {
     const home = homeOf(found);
     const says =
       home === null ? `${place} does not name a home: gates refuse.` : `The home ${home} is gone: gates refuse.`;
-    const findings = [failure("pointer", says, `gatepost init --home DIR ${quoted(path)}`)];
+    const findings = [failure("pointer", says, `gatepost init --home DIR ${typed(path)}`)];
     const examined: Examined[] = [{ kind: "repository", name: basename(path), path, findings }];
     return { home: home ?? "", examined, mended: [], trouble: [], edited: [] };
   }
@@ -162,8 +162,8 @@ function isServed(home: OpenHome, row: RepositoryRow): boolean {
 /** The calls that mend, with the options that this call was made with. */
 function withCalls(diagnosis: Diagnosis, { repository, home }: DoctorOptions): Diagnosis {
   const where = [
-    ...(home === undefined ? [] : [`--home ${quoted(home)}`]),
-    ...(repository === undefined ? [] : [`-R ${quoted(repository)}`]),
+    ...(home === undefined ? [] : [`--home ${typed(home)}`]),
+    ...(repository === undefined ? [] : [`-R ${typed(repository)}`]),
   ];
   const call = [FIX, ...where].join(" ");
   for (const { findings } of diagnosis.examined)

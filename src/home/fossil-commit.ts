@@ -12,6 +12,7 @@
  * A message that was typed is not lost: the file that holds it stays in the check-out's root until fossil has committed,
  * also when this process dies, and its name is told. Proven by test/e2e/fossil-commit.test.ts.
  */
+
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,6 +21,7 @@ import { GatepostError } from "../core/errors.ts";
 import { type CommitWords, readCommitWords } from "../core/fossil-words.ts";
 import { covers } from "../core/hook.ts";
 import { homePlace } from "../core/layout.ts";
+import { quoted } from "../core/shell-word.ts";
 import { capture } from "../process/command.ts";
 import { runHere } from "../process/terminal.ts";
 import { editorScript } from "../shim/fossil-entry.ts";
@@ -124,7 +126,7 @@ async function commitTyped(committing: Committing, argv: readonly string[]): Pro
   if (set?.includes("/shim/fossil-editor") === true) return run("fossil", ["commit", ...argv], cwd);
   if (set === null) {
     const former = process.env["VISUAL"] ?? process.env["EDITOR"] ?? "";
-    const visual = `'${script.replaceAll("'", "'\\''")}'`;
+    const visual = quoted(script);
     return run("fossil", ["commit", ...argv], cwd, { VISUAL: visual, GATEPOST_EDITOR: former });
   }
   const file = join(checkout, `ci-comment-${randomBytes(6).toString("hex").toUpperCase()}.txt`);

@@ -13,10 +13,12 @@
  *
  * Proven by test/e2e/fossil-gates.test.ts.
  */
+
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
 import { covers, DEFAULT_SEQUENCE, type Hook } from "../core/hook.ts";
 import { homePlace } from "../core/layout.ts";
+import { quoted } from "../core/shell-word.ts";
 import { pathFunction } from "../gate/path-case.ts";
 import {
   editorScript,
@@ -178,7 +180,7 @@ export function fossilWarnings(
   if (isLeft(row))
     return [`${row.name} was taken out of its home, so fossil asks no gate in it: gatepost init ${row.path}`];
   if (hook.type === "commit-msg") {
-    const script = `'${editorScript(home.dir).replaceAll("'", "'\\''")}'`;
+    const script = quoted(editorScript(home.dir));
     warnings.push(
       `Fossil itself has no commit-msg. In check-outs of ${row.name}, commit by: gatepost commit`,
       `To have it asked behind the editor of a plain fossil commit: fossil settings editor "${script} YOUR-EDITOR"`,

@@ -3,11 +3,13 @@
  * upwards to the first folder that is, or has, a Git directory, or that is a Fossil checkout; or the path is a Fossil
  * repository, which is a file. In or beside the repository stands the home, or the small file that points to it.
  */
+
 import { readFileSync, realpathSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import type { Kind } from "../core/hook-type.ts";
 import { homePlace, layout, readPointer } from "../core/layout.ts";
+import { typed } from "../core/shell-word.ts";
 import { findFossil } from "../vcs/fossil.ts";
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
@@ -111,7 +113,7 @@ export function locate(options: { repository?: string | undefined; home?: string
   const home = homeOf(found);
   if (home === null || !isFolder(home))
     throw new GatepostError("GP_NO_HOME", `${found.path} is not registered.`, {
-      hint: `Register it: gatepost init ${quoteForHint(options.repository ?? ".")}`,
+      hint: `Register it: gatepost init ${typed(options.repository ?? ".")}`,
     });
   return { home, repository: found.path };
 }
@@ -127,6 +129,3 @@ function requireHome(path: string): string {
     hint: "A home is made by: gatepost init --home DIR REPOSITORY…",
   });
 }
-
-const quoteForHint = (text: string): string =>
-  /^[\w./@%+,:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

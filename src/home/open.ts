@@ -1,4 +1,5 @@
 /** Opening a home: its database, its place, and whether it is still the home that was registered. */
+
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
@@ -6,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { GatepostError } from "../core/errors.ts";
 import { type Layout, layout } from "../core/layout.ts";
 import { type Settings, settingsFrom } from "../core/settings.ts";
+import { quoted } from "../core/shell-word.ts";
 import { closeDatabase, type Database, openDatabase } from "../store/database.ts";
 import { readSetting, readSettings } from "../store/setting.ts";
 
@@ -66,13 +68,11 @@ export function requireOwner(path: string): void {
 /** The absolute path of the program as installed. */
 export const programFile = (): string => fileURLToPath(new URL("../../bin/gatepost", import.meta.url));
 
-const shellWord = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
-
 /** Keeps `<home>/bin/gatepost` naming the node and program of the newest call, so that upgrades, version managers and
  *  cron's PATH need no other care. Written only when it differs. */
 export function refreshProgram(home: { layout: Layout }): void {
   const file = home.layout.program;
-  const text = `#!/bin/sh\n# Starts Gatepost; rewritten by each call that finds node or program elsewhere.\nexec ${shellWord(process.execPath)} ${shellWord(programFile())} "$@"\n`;
+  const text = `#!/bin/sh\n# Starts Gatepost; rewritten by each call that finds node or program elsewhere.\nexec ${quoted(process.execPath)} ${quoted(programFile())} "$@"\n`;
   try {
     if (readFileSync(file, "utf8") === text) return;
   } catch {}

@@ -1,6 +1,7 @@
 /** Fossil repositories as `init` sees them. No shim is needed to hear of arrivals: the file itself tells. */
 import { GatepostError } from "../core/errors.ts";
 import type { Instant } from "../core/units.ts";
+import { dropWaiting } from "../store/receipt.ts";
 import { noteLook, putHooksFolders, putWatermark, type RepositoryRow } from "../store/repository.ts";
 import { identifyFossil, openFossil } from "../vcs/fossil.ts";
 import type { Watermark } from "../vcs/repository.ts";
@@ -23,10 +24,13 @@ async function readReceipts(file: string, known: RepositoryRow | null): Promise<
   const repository = openFossil(file);
   const fingerprint = repository.fingerprint(null, Date.now());
   const { watermark } = await repository.arrivals(null, []);
+  const differs = known?.watermark != null && !(await continues(file, JSON.parse(known.watermark)));
   return {
     count: watermark.rcvid,
-    differs: known?.watermark != null && !(await continues(file, JSON.parse(known.watermark))),
+    differs,
     store: ({ db }, id) => {
+      // What waits is known by numbers, which mean others in this file.
+      if (differs) dropWaiting(db, { repository: id, cursor: known.cursor });
       putWatermark(db, { id, watermark: JSON.stringify(watermark), embargo: null });
       noteLook(db, { id, fingerprint: fingerprint.unsure ? null : fingerprint.text, now: Date.now() as Instant });
     },

@@ -12,8 +12,10 @@
  *
  * Proven by test/e2e/fossil-gates.test.ts.
  */
+
 import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { quoted } from "../core/shell-word.ts";
 import { textOf } from "./look-in.ts";
 import { putShim, type ShimKind, shimText, syncShims } from "./put.ts";
 
@@ -38,7 +40,7 @@ export function fossilEntry({ home, repository, id }: EntryTarget): string {
 export const isFossilEntry = (command: string): boolean => command.startsWith(FOSSIL_ENTRY_START);
 
 /** A word for sh that Fossil neither checks nor substitutes into. */
-const safe = (text: string): string => `'${text.replaceAll("'", "'\\''").replaceAll("%", "%''")}'`;
+const safe = (text: string): string => quoted(text).replaceAll("%", "%''");
 
 const FILES: Readonly<Record<string, ShimKind>> = {
   "gate.sh": "fossil-rest",

@@ -56,7 +56,7 @@ wrongCalls(world, "wrong words", app, [
   [
     "bogus",
     2,
-    'gatepost: "bogus" is not a command.\nOne of: init hook backoffice serve runs doctor settings uninstall demo. More: gatepost --help\n',
+    'gatepost: "bogus" is not a command.\nOne of: init hook backoffice serve runs doctor commit settings uninstall demo. More: gatepost --help\n',
   ],
   [
     "hook bogus",
@@ -180,7 +180,7 @@ describe.concurrent("a database that cannot be used", () => {
     [
       "newer",
       (file) =>
-        `gatepost: The database ${file} was made by a newer Gatepost (schema 99).\nThis one knows schemas up to 2. Update Gatepost; nothing was changed.\n`,
+        `gatepost: The database ${file} was made by a newer Gatepost (schema 99).\nThis one knows schemas up to 3. Update Gatepost; nothing was changed.\n`,
     ],
     [
       "torn",

@@ -211,3 +211,26 @@ export const hashes = (list: string): string[] => list.split("\n").flatMap((line
 /** The check-ins of a list. */
 export const checkIns = (list: string): string[] =>
   list.split("\n").flatMap((line) => /^(\w+) check-in/.exec(line)?.[1] ?? []);
+
+/** Pushes a check-in without the content of its file, as a sender does that lost it; and a clone that has it all. */
+export function incompletePush(
+  world: FossilWorld,
+  file = world.repository(),
+): { file: string; c: Checkout; missing: string; checkIn: string } {
+  const c = world.apart(file);
+  const checkIn = world.checkIn(c, { [`lost${++made}`]: `${Math.random()}\n` });
+  const missing = world.sql(
+    c.file,
+    "SELECT uuid FROM blob JOIN mlink ON fid = rid WHERE mid = (SELECT max(mid) FROM mlink)",
+  );
+  const less = `${c.file}-less`;
+  fs.copyFileSync(c.file, less);
+  world.sql(
+    less,
+    `INSERT INTO phantom SELECT rid FROM blob WHERE uuid = '${missing}';
+     DELETE FROM unclustered WHERE rid IN phantom; DELETE FROM unsent WHERE rid IN phantom;
+     UPDATE blob SET content = NULL, size = -1, rcvid = 0 WHERE rid IN phantom`,
+  );
+  world.tryFossil(["push", file, "--once", "-R", less]);
+  return { file, c, missing, checkIn };
+}

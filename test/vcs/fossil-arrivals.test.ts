@@ -8,7 +8,7 @@ import { displayText } from "../../src/core/bytes.ts";
 import { openFossil } from "../../src/vcs/fossil.ts";
 import type { Arrival, Arrivals, Span, Watermark } from "../../src/vcs/repository.ts";
 import { until } from "../helpers/cli.ts";
-import { type Checkout, checkIns, enterFossil, hashes, makeFossilWorld } from "../helpers/fossil.ts";
+import { checkIns, enterFossil, hashes, incompletePush, makeFossilWorld } from "../helpers/fossil.ts";
 
 const world = makeFossilWorld();
 enterFossil(world);
@@ -231,33 +231,11 @@ async function gateTo(port: number, how: "hold" | "refuse", meets: () => boolean
   return { url: `http://127.0.0.1:${own}/`, met, goOn: () => goOn(), close: () => void gate.close() };
 }
 
-/** A repository that has a check-in but not its file, and a clone that has it all. */
-function incompletePush(): { file: string; c: Checkout; missing: string; checkIn: string } {
-  const file = world.repository();
-  const c = world.apart(file);
-  const checkIn = world.checkIn(c, { lost: `${Math.random()}\n` });
-  const missing = world.sql(
-    c.file,
-    `SELECT uuid FROM blob JOIN mlink ON fid = rid WHERE mid = (SELECT max(mid) FROM mlink)`,
-  );
-  const less = world.at(`less${Math.random()}.fossil`);
-  fs.copyFileSync(c.file, less);
-  // As a sender that lost the content, and knows nothing of it but the name.
-  world.sql(
-    less,
-    `INSERT INTO phantom SELECT rid FROM blob WHERE uuid = '${missing}';
-     DELETE FROM unclustered WHERE rid IN phantom; DELETE FROM unsent WHERE rid IN phantom;
-     UPDATE blob SET content = NULL, size = -1, rcvid = 0 WHERE rid IN phantom`,
-  );
-  world.tryFossil(["push", file, "--once", "-R", less]);
-  return { file, c, missing, checkIn };
-}
-
 describe("names without content", () => {
   test("a check-in whose file has not come is not complete; the file arrives in its old row, and then it is", async () => {
     const file = world.repository();
     const r = await reader(file);
-    const push = incompletePush();
+    const push = incompletePush(world);
     const s = await reader(push.file);
     expect(await s.news()).toEqual([]);
     expect(s.watermark?.phantoms).toHaveLength(1);
@@ -278,7 +256,7 @@ describe("names without content", () => {
   });
 
   test("a check-in whose parent has not come is not complete", async () => {
-    const { file, checkIn } = incompletePush();
+    const { file, checkIn } = incompletePush(world);
     const parent = world.sql(file, `SELECT rid FROM blob WHERE uuid = '${checkIn}'`);
     const span: Span = { after: 0, upto: 99, rows: null };
     world.sql(file, "DELETE FROM phantom");
@@ -289,14 +267,14 @@ describe("names without content", () => {
   });
 
   test("what was shunned is not waited for", async () => {
-    const { file, missing } = incompletePush();
+    const { file, missing } = incompletePush(world);
     const r = await reader(file);
     world.sql(file, `INSERT INTO shun(uuid, mtime) VALUES('${missing}', 0)`);
     expect((await r.read([{ after: 0, upto: 99, rows: null }])).incomplete).toBe(false);
   });
 
   test("of more than 5,000 no rows are kept, and still nothing is lost", async () => {
-    const push = incompletePush();
+    const push = incompletePush(world);
     world.sql(
       push.file,
       `INSERT INTO blob(rcvid, size, uuid) SELECT 0, -1, hex(randomblob(32)) FROM generate_series(1, 5001);

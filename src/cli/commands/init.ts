@@ -1,9 +1,11 @@
 /** `gatepost init`: registers repositories and says what it did for each. */
+
 import type { Command } from "commander";
+import { typed } from "../../core/shell-word.ts";
 import type { Registration } from "../../home/init.ts";
 import { plain, print, printJson, report, say } from "../output.ts";
 import { sayEdited } from "../where.ts";
-import { commandWord, counted } from "../words.ts";
+import { counted } from "../words.ts";
 
 type Options = { home?: string; json?: boolean };
 
@@ -91,7 +93,7 @@ function describe(done: Registration): void {
   if (done.importable > 0)
     print(
       plain(
-        `It has ${counted(done.importable, "hook")} of its own, which fossil goes on running. To take over: gatepost hook import --from fossil -R ${commandWord(repository.path)}`,
+        `It has ${counted(done.importable, "hook")} of its own, which fossil goes on running. To take over: gatepost hook import --from fossil -R ${typed(repository.path)}`,
       ),
     );
   if (noShim !== null)
@@ -103,8 +105,8 @@ function nextStep(done: readonly Registration[]): void {
   if (first === undefined || done.every(({ known }) => known)) return;
   const oneHome = done.length > 1 && done.every(({ home }) => home === first.home);
   const here = !oneHome && done.length === 1 && first.repository.workTree === process.cwd();
-  const one = here ? "" : `-R ${commandWord(first.repository.workTree ?? first.repository.path)} `;
-  const at = oneHome ? `--home ${commandWord(first.home)} --all ` : one;
+  const one = here ? "" : `-R ${typed(first.repository.workTree ?? first.repository.path)} `;
+  const at = oneHome ? `--home ${typed(first.home)} --all ` : one;
   const type = oneHome || first.bare ? "after-receive" : "before-commit";
   say(plain(`Next: gatepost hook add ${at}--type ${type} --command '…'`));
 }

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { GatepostError } from "../../core/errors.ts";
 import { type Layout, layout } from "../../core/layout.ts";
+import { typed } from "../../core/shell-word.ts";
 import { namesIn, textOf } from "../../shim/look-in.ts";
 import { damages } from "../../store/check.ts";
 import { closeDatabase, openDatabase, SCHEMA_VERSION } from "../../store/database.ts";
@@ -10,7 +11,6 @@ import { listHooks } from "../../store/hook.ts";
 import { listRepositories } from "../../store/repository.ts";
 import { exportHooks } from "../exchange.ts";
 import { compiledNames, type Wanted } from "../gates.ts";
-import { quoted } from "../import/foreign.ts";
 import { homeLitter } from "../litter.ts";
 import { displaced, homeId, type OpenHome } from "../open.ts";
 import { isRegistered } from "../register.ts";
@@ -88,7 +88,7 @@ function spoolFinding({ bad }: Layout): Finding {
   const count = namesIn(bad).filter((name) => !name.endsWith(".reason")).length;
   if (count === 0) return fine("spool", "No entry of the spool was set aside.");
   const [entries, them] = count === 1 ? ["1 entry", "it"] : [`${count} entries`, "them"];
-  const mend = `Read the reasons in ${quoted(bad)}, then delete ${them}.`;
+  const mend = `Read the reasons in ${typed(bad)}, then delete ${them}.`;
   return warning("spool", `${entries} of the spool could not be used.`, mend);
 }
 
@@ -118,7 +118,7 @@ const OWNER_MENDS = `${FIX}, by the owner of the home`;
 /** What the database and the register say of the home. */
 export function examinePlace(home: OpenHome): Finding[] {
   const paths = listRepositories(home.db).map(({ path }) => path);
-  const init = `gatepost init ${quoted(paths.find(existsSync) ?? "REPOSITORY")}`;
+  const init = `gatepost init ${typed(paths.find(existsSync) ?? "REPOSITORY")}`;
   const why = displaced(home);
   if (why !== null)
     return [failure("home", `The home ${home.dir} was copied or moved: ${why}. Its backoffice runs nothing.`, init)];

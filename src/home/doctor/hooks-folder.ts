@@ -8,6 +8,7 @@
 import { closeSync, lstatSync, openSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { IN_PLACE, nativeHooks } from "../../core/hook-type.ts";
+import { typed } from "../../core/shell-word.ts";
 import {
   chainedPath,
   closedBecause,
@@ -20,7 +21,6 @@ import {
 } from "../../shim/install.ts";
 import { litterIn } from "../../shim/litter.ts";
 import type { HooksFolder } from "../../store/repository.ts";
-import { quoted } from "../import/foreign.ts";
 import { counted, FIX, type Finding, failure, few, fine, warning } from "./finding.ts";
 
 export type Expected = {
@@ -104,7 +104,7 @@ function examineNative(
   const tell = (hooks ?? 0) > 0 ? failure : warning;
   if (stat === undefined) return wanted ? tell(native, `No ${native}${at}: ${missed}.`, FIX) : null;
   if (stat.isDirectory())
-    return tell(native, `${native}${at} is a folder, at which Git fails.`, `Move it away: ${quoted(file)}; ${FIX}`);
+    return tell(native, `${native}${at} is a folder, at which Git fails.`, `Move it away: ${typed(file)}; ${FIX}`);
   if (state === "foreign") {
     const says = `${native}${at} is ${authorOf(file)}`;
     if (wanted) return tell(native, `${says}: ${missed}.`, mendOverwritten(says));

@@ -5,6 +5,7 @@ import { GatepostError } from "../../core/errors.ts";
 import { covers } from "../../core/hook.ts";
 import { IN_PLACE } from "../../core/hook-type.ts";
 import { homePlace, pointerText } from "../../core/layout.ts";
+import { typed } from "../../core/shell-word.ts";
 import { PUSH_RECEIVER } from "../../shim/install.ts";
 import { listHooks } from "../../store/hook.ts";
 import type { RepositoryRow } from "../../store/repository.ts";
@@ -12,7 +13,6 @@ import { openFossil } from "../../vcs/fossil.ts";
 import { hooksFoldersOf, type Identity, identifyGit, runsConfiguredHooks } from "../../vcs/git.ts";
 import { fossilTrouble } from "../fossil-gates.ts";
 import { compiledFile, type Wanted } from "../gates.ts";
-import { quoted } from "../import/foreign.ts";
 import { readForeign } from "../import/read.ts";
 import { homeOf } from "../locate.ts";
 import type { OpenHome } from "../open.ts";
@@ -22,10 +22,10 @@ import { type Expected, examineFolder } from "./hooks-folder.ts";
 
 /** Everything about a repository that its home knows. */
 export async function examineRepository(home: OpenHome, row: RepositoryRow, wanted: Wanted): Promise<Finding[]> {
-  const init = `gatepost init ${quoted(row.path)}`;
+  const init = `gatepost init ${typed(row.path)}`;
   const stat = statSync(row.path, { throwIfNoEntry: false });
   if (stat === undefined) {
-    const mend = `gatepost uninstall --home ${quoted(home.dir)} -R ${quoted(row.name)}`;
+    const mend = `gatepost uninstall --home ${typed(home.dir)} -R ${typed(row.name)}`;
     return [failure("repository", `${row.path} is gone.`, mend)];
   }
   if (row.kind === "fossil") return examineFossil(home, row, init);
@@ -80,7 +80,7 @@ function pointerFindings(home: OpenHome, row: RepositoryRow): Finding[] {
   const other = homeOf(row);
   if (other === null) return [failure("pointer", `${place} does not name the home, so that shims find none.`, FIX)];
   if (other !== home.dir) {
-    const mend = `gatepost uninstall --home ${quoted(home.dir)} -R ${quoted(row.name)}`;
+    const mend = `gatepost uninstall --home ${typed(home.dir)} -R ${typed(row.name)}`;
     return [failure("pointer", `${row.path} is served by another home, ${other}.`, mend)];
   }
   if (readFileSync(place, "utf8") === pointerText(home.dir, row.id))
@@ -131,6 +131,6 @@ function readersFindings(home: OpenHome, row: RepositoryRow, types: readonly str
   const kept = whoIsKeptOut(row.path, files.length > 0 ? files : [home.layout.gates]);
   if (kept === null) return [fine("readers", "Whoever may push can read the gates.")];
   const below = kept.path === home.dir || kept.path.startsWith(`${home.dir}/`);
-  const mend = below ? FIX : `chmod o+x ${quoted(kept.path)}`;
+  const mend = below ? FIX : `chmod o+x ${typed(kept.path)}`;
   return [failure("readers", `May push, but not read the gates because of ${kept.path}: ${few(kept.names)}.`, mend)];
 }

@@ -67,7 +67,3 @@ export function nameFrom(text: string): string {
 
 /** Text in which Gatepost finds no %F, %R, %A or %%: after its substitution it is what it was. */
 export const withoutPlaces = (text: string): string => text.replace(/%(?=[FRA%])/g, "%%");
-
-/** Any text as one word for sh. */
-export const quoted = (text: string): string =>
-  /^[\w@%+:,./-][\w@%+=:,./-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;

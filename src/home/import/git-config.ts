@@ -5,13 +5,13 @@
  * settings the last one counts. Git appends "$@" to the command. Git runs all of an event even when one has failed; a
  * gate stops at the first, and the commit is refused either way.
  */
+import { typed } from "../../core/shell-word.ts";
 import {
   type Foreign,
   foreignHook,
   type Left,
   nameFrom,
   noTypeFor,
-  quoted,
   switchedOff,
   typeOf,
   withoutPlaces,
@@ -67,7 +67,7 @@ const removals = (configured: ReadonlyMap<string, Configured>): string[] =>
       ? []
       : [...scopes]
           .filter((scope) => scope !== "command")
-          .map((scope) => `git config --${scope} --remove-section ${quoted(`hook.${name}`)}`),
+          .map((scope) => `git config --${scope} --remove-section ${typed(`hook.${name}`)}`),
   );
 
 function read(output: string): Map<string, Configured> {

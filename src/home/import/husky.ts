@@ -6,7 +6,8 @@
  * looks at its own name (`$0`) is run as husky runs it, from its file. Scripts of husky 4 to 8 begin with two lines
  * that load husky itself; they are dropped.
  */
-import { type Foreign, foreignHook, type Left, nameFrom, noTypeFor, quoted, typeOf, withoutPlaces } from "./foreign.ts";
+import { typed } from "../../core/shell-word.ts";
+import { type Foreign, foreignHook, type Left, nameFrom, noTypeFor, typeOf, withoutPlaces } from "./foreign.ts";
 import { isPlainCommand } from "./shell-text.ts";
 
 export type HuskyFiles = {
@@ -55,7 +56,7 @@ function commandsOf(file: string, name: string, text: string): string[] | string
   if (commands.length === 0) return "no command is in it";
   if (/\$\{?0\b|\bBASH_SOURCE\b|(?:^|[;&|{(]|\bthen|\belse)\s*return\b/m.test(body)) {
     if (old) return "it needs husky's own folder ($0 stands in it); take the line with husky.sh out first";
-    return [`sh -e ${quoted(file)} "$@"`];
+    return [`sh -e ${typed(file)} "$@"`];
   }
   // What Git writes to the stdin of these goes to the script as a whole; lines may share it.
   const sharesStdin = name === "pre-push" || name === "post-rewrite";

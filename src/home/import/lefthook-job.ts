@@ -1,11 +1,11 @@
 /** One job, command or script of lefthook as a hook, or why it is none. */
+import { typed } from "../../core/shell-word.ts";
 import type { Millis } from "../../core/units.ts";
 import {
   type ForeignHook,
   foreignHook,
   type Left,
   nameFrom,
-  quoted,
   type Standing,
   switchedOff,
   withoutPlaces,
@@ -102,7 +102,7 @@ function lineOf(job: Job, setting: Setting): { command: string } | { why: string
     const standing = setting.standing(file);
     if (standing === "absent") return { why: `there is no file ${file}` };
     if (standing === "plain" && runner === null) return { why: `${file} is not executable: chmod +x` };
-    command = `${runner === null ? "" : `${runner} `}${quoted(file)} ${more ?? "{0}"}`;
+    command = `${runner === null ? "" : `${runner} `}${typed(file)} ${more ?? "{0}"}`;
   }
   for (const [key, value] of setting.templates) command = command.replaceAll(`{${key}}`, value);
   return { command: command.trim() };
@@ -129,7 +129,7 @@ function commandOf(line: string, job: Job, type: string): Run {
       usesArguments = true;
       if (quotes === "double" && match[1] === "") return place === "0" ? "$*" : `\${${place}}`;
       if (quotes === "none") return place === "0" ? '"$@"' : `"$${place}"`;
-    } else if (place === "lefthook_job_name" && quotes === "none") return quoted(job.name ?? "");
+    } else if (place === "lefthook_job_name" && quotes === "none") return typed(job.name ?? "");
     else if (place === (type === "before-commit" ? "staged_files" : type === "before-push" ? "push_files" : "")) {
       if (quotes === "none" && before(match.index) && after(match.index + whole.length)) {
         usesPaths = true;

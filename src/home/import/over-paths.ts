@@ -5,7 +5,7 @@
  * A name that begins with "-" would be an option to the command. Programs known to take "--" get it; for all others
  * such a name, which can only stand at the top, is given as ./-name.
  */
-import { quoted } from "./foreign.ts";
+import { typed } from "../../core/shell-word.ts";
 import { isPlainCommand } from "./shell-text.ts";
 
 const TAKES_DASHES: ReadonlySet<string> = new Set(
@@ -28,4 +28,4 @@ export function appendPaths(command: string): string {
 }
 
 /** A hook's command that runs the shell text `inner`, in which "$@" stands for the paths of its stdin. */
-export const withPaths = (inner: string): string => `xargs -0 -r sh -c ${quoted(`${DASHES_OFF}\n${inner}`)} sh`;
+export const withPaths = (inner: string): string => `xargs -0 -r sh -c ${typed(`${DASHES_OFF}\n${inner}`)} sh`;

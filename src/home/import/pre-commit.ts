@@ -6,6 +6,7 @@
  * would append them. Two differences cannot be carried over and are in docs/migrating.md: pre-commit hides what is not
  * staged, and it refuses when a hook changed a file; a gate goes by the exit code alone.
  */
+import { typed } from "../../core/shell-word.ts";
 import {
   type Foreign,
   type ForeignHook,
@@ -13,7 +14,6 @@ import {
   type Left,
   nameFrom,
   noTypeFor,
-  quoted,
   typeOf,
   withoutPlaces,
 } from "./foreign.ts";
@@ -71,8 +71,8 @@ const FILES_CHANGED: Left = {
 };
 
 function nextOf(taken: readonly string[], stays: boolean): string[] {
-  const skip = taken.length === 0 ? "" : `SKIP=${quoted(taken.join(","))} `;
-  const keep = `gatepost hook add --type before-commit --name pre-commit --command ${quoted(`${skip}pre-commit run`)}`;
+  const skip = taken.length === 0 ? "" : `SKIP=${typed(taken.join(","))} `;
+  const keep = `gatepost hook add --type before-commit --name pre-commit --command ${typed(`${skip}pre-commit run`)}`;
   return stays ? [keep] : [];
 }
 
@@ -86,7 +86,7 @@ function hooksOf(hook: Fields, config: Fields): { hooks: ForeignHook[]; left: Le
   const more = texts(hook.get("args"));
   if (words === null || words.length === 0 || more === null) return out("its entry or args cannot be read");
   if (/script$/.test(language) && !words[0]?.startsWith("/")) words[0] = `./${words[0]}`;
-  const command = [...words, ...more].map(quoted).join(" ");
+  const command = [...words, ...more].map(typed).join(" ");
   const files = preCommitPaths({
     files: patterns(config, hook, "files"),
     excludes: patterns(config, hook, "exclude"),

@@ -1,14 +1,16 @@
 /** Reads what another manager has in a repository: from its usual place, or from a path that is named. Changes nothing.
  *  */
+
 import { lstatSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { fromBuffer, toText } from "../../core/bytes.ts";
 import { GatepostError } from "../../core/errors.ts";
+import { typed } from "../../core/shell-word.ts";
 import { capture } from "../../process/command.ts";
 import { inspectShim } from "../../shim/install.ts";
 import { gitEnvironment } from "../../vcs/git/run.ts";
-import { type Foreign, numbered, quoted, type Standing } from "./foreign.ts";
+import { type Foreign, numbered, type Standing } from "./foreign.ts";
 import { gitConfigHooks } from "./git-config.ts";
 import { type HookFile, hooksDirHooks } from "./hooks-dir.ts";
 import { huskyHooks } from "./husky.ts";
@@ -82,7 +84,7 @@ const readers: Record<Source, (place: Place, path: string | null) => Read | Prom
     const files = hookFiles(folder);
     const copies = join(place.hooksDir, "gatepost", "imported");
     const inside = place.hooksDir === join(place.gitDir, "hooks");
-    const word = (name: string) => (inside ? `%R/hooks/gatepost/imported/${name}` : quoted(join(copies, name)));
+    const word = (name: string) => (inside ? `%R/hooks/gatepost/imported/${name}` : typed(join(copies, name)));
     const found = hooksDirHooks(files, word);
     const taken = files
       .filter(({ name }) => found.taken.includes(name))
