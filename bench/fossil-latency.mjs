@@ -85,7 +85,13 @@ export async function measure({ seed, quick }) {
       ];
     }),
     ...stated.map((name) =>
-      claim({ claim: `${name} to hook, p50 in ms`, figure: quantile(found[name], 0.5), goal: null, seed }),
+      claim({
+        claim: `${name} to hook, p50 in ms`,
+        figure: quantile(found[name], 0.5),
+        goal: null,
+        n: found[name].length,
+        seed,
+      }),
     ),
   ];
 }

@@ -1,5 +1,4 @@
 /** Whether a home has anything to do, asked without writing: an idle home is not leased, and costs no sync of the disk. */
-import { existsSync } from "node:fs";
 import type { Millis } from "../core/units.ts";
 import { entryNames } from "../spool/drain.ts";
 import { isGateLogDue } from "../spool/gate-log.ts";

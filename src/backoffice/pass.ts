@@ -11,7 +11,6 @@
  *
  * Stopping (`signal`): nothing new starts, running hooks are ended with their grace, the lease is given back.
  */
-import { existsSync } from "node:fs";
 import { type Instant, MINUTE, type Millis, type RepositoryId } from "../core/units.ts";
 import { listHooks } from "../store/hook.ts";
 import { writeAsHolder } from "../store/lease.ts";

@@ -13,7 +13,7 @@
  * If the process dies here, `doctor --fix` goes on where it was. Proven by test/e2e/doctor.test.ts.
  */
 import { existsSync, statSync } from "node:fs";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { homePlace } from "../core/layout.ts";
 import { typed } from "../core/shell-word.ts";

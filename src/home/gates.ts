@@ -8,30 +8,16 @@
  * which the next call of the home's owner does all of it again. Because it is all done under the lock and from what the
  * database says then, of two edits at once the later compile serves both.
  *
- * A file is written under another name, synced and renamed. Repositories with the same hooks share the bytes: one file
- * is written and linked for each, so that a thousand repositories cost one sync, and one of the folder.
- *
- * Proven by test/e2e/gates.test.ts and test/e2e/gate-faults.test.ts.
+ * Proven by test/gate/compile.test.ts and test/e2e/gate-faults.test.ts.
  */
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GatepostError, isSystemError } from "../core/errors.ts";
 import { bySequence, covers, type Hook } from "../core/hook.ts";
 import { IN_PLACE, isServerType, type Kind, nativeHooks } from "../core/hook-type.ts";
 import { homePlace } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
+import { CompiledFiles } from "../gate/compiled-files.ts";
 import {
   closedBecause,
   installGates,
@@ -45,7 +31,6 @@ import {
   WORK_RECEIVERS,
 } from "../shim/install.ts";
 import { removeLitter } from "../shim/litter.ts";
-import { textOf } from "../shim/look-in.ts";
 import { syncShims } from "../shim/put.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
@@ -88,9 +73,9 @@ export type Unreached = { folder: string; why: string };
 export function refreshGates(home: OpenHome): Unreached[] {
   return write(home.db, () => {
     const wanted = compileAll(home);
-    const press = new Press(home);
-    for (const [file, text] of wanted.files) press.put(file, text);
-    press.finish();
+    const compiled = new CompiledFiles(home.layout);
+    for (const [file, text] of wanted.files) compiled.put(file, text);
+    compiled.finish();
     const unreached = wanted.shims.flatMap((change) => tryToBringInLine(change) ?? []);
     syncShims();
     for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
@@ -243,54 +228,3 @@ function bringInLine({ folder, use, natives, receivers }: ShimChange): void {
 /** Names in gates/ that are compiled files. */
 export const compiledNames = (home: OpenHome): string[] =>
   readdirSync(home.layout.gates).filter((name) => IN_PLACE.includes(name.replace(/^\d+\./, "")));
-
-/** Writes compiled files: each text once, however many files are to have it. */
-class Press {
-  readonly #home: OpenHome;
-  readonly #masters = new Map<string, string>();
-  /** In a shared home whoever pushes must be able to read them. */
-  readonly #mode: number;
-  #changed = false;
-
-  constructor(home: OpenHome) {
-    this.#home = home;
-    this.#mode = existsSync(home.layout.shared) ? 0o644 : 0o600;
-  }
-
-  put(name: string, text: string): void {
-    const file = join(this.#home.layout.gates, name);
-    if (textOf(file, "utf8") === text && (statSync(file).mode & 0o777) === this.#mode) return;
-    const temporary = `${file}.${process.pid}.new`;
-    rmSync(temporary, { force: true });
-    linkSync(this.#master(text), temporary);
-    renameSync(temporary, file);
-    this.#changed = true;
-  }
-
-  #master(text: string): string {
-    let master = this.#masters.get(text);
-    if (master === undefined) {
-      master = join(this.#home.layout.gates, `.${process.pid}-${this.#masters.size}.new`);
-      rmSync(master, { force: true });
-      writeFileSync(master, text, { mode: this.#mode });
-      chmodSync(master, this.#mode); // whatever the umask
-      sync(master);
-      this.#masters.set(text, master);
-    }
-    return master;
-  }
-
-  finish(): void {
-    for (const master of this.#masters.values()) rmSync(master);
-    if (this.#changed) sync(this.#home.layout.gates);
-  }
-}
-
-function sync(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}

@@ -65,7 +65,7 @@ export async function gitSubject(path: string): Promise<Subject> {
 
 export const isGroupWritable = (path: string): boolean => (statSync(path).mode & 0o020) !== 0;
 
-async function readRefs(home: OpenHome, { gitDir, bare, inode }: Identity): Promise<Present> {
+async function readRefs(home: OpenHome, { gitDir, bare }: Identity): Promise<Present> {
   const setting = homeSettings(home).refs;
   const which = setting === "auto" ? (bare ? "all" : "public") : (setting as "all" | "public");
   const repository = openGit(gitDir);
