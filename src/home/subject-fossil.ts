@@ -1,21 +1,23 @@
 /** Fossil repositories as `init` sees them. No shim is needed to hear of arrivals: the file itself tells. */
 import { GatepostError } from "../core/errors.ts";
+import { readList } from "../core/fossil-hook-list.ts";
 import type { Instant } from "../core/units.ts";
 import { dropWaiting } from "../store/receipt.ts";
 import { noteLook, putHooksFolders, putWatermark, type RepositoryRow } from "../store/repository.ts";
 import { identifyFossil, openFossil } from "../vcs/fossil.ts";
 import type { Watermark } from "../vcs/repository.ts";
+import { importable } from "./import/fossil.ts";
 import type { Present, Subject } from "./subject.ts";
 
 export async function fossilSubject(path: string): Promise<Subject> {
   const identity = await identifyFossil(path);
-  const { file, inode, groupWritable, hooks } = identity;
+  const { file, inode, groupWritable, hookList } = identity;
   return {
     ...{ kind: "fossil", path: file, inode, workTree: null, objectFormat: null, bare: true, shared: groupWritable },
     read: (_, known) => readReceipts(file, known),
     place: async ({ db }, { id }) => {
       putHooksFolders(db, id, []); // no longer taken out, if it was
-      return { chained: [], noShim: null, importable: hooks };
+      return { chained: [], noShim: null, importable: importable({ elements: readList(hookList) }) };
     },
   };
 }

@@ -476,3 +476,11 @@ describe("doctor where the home is in doubt", () => {
     },
   );
 });
+
+it("of a repository that was taken out of its home says that only init brings its hooks back", async () => {
+  const { tree } = await gatedTree();
+  world.gatepost(["uninstall"], { cwd: tree });
+  const found = await ills(tree);
+  expect(found.ills[0]).toBe("warn WHERE/.git was taken out of its home: no hook runs there.");
+  expect(found.mends[0]).toMatch(/^gatepost init /);
+});

@@ -10,6 +10,7 @@ import {
   hashes,
   incompletePush,
   makeFossilWorld,
+  manyFiles,
   received,
   watchFossil,
 } from "../helpers/fossil.ts";
@@ -202,24 +203,11 @@ describe("a transfer that is not complete", () => {
   });
 });
 
-/** A list of some megabytes: files of the first check-in with long names, stored behind fossil's back. */
-function manyFiles(file: string): void {
-  world.sql(
-    file,
-    `INSERT INTO rcvfrom(rcvid, uid, mtime) SELECT max(rcvid) + 1, 1, julianday('now') FROM rcvfrom;
-     CREATE TEMP TABLE n AS SELECT value AS n FROM generate_series(1, 15000);
-     INSERT INTO blob(rid, rcvid, size, uuid, content)
-       SELECT 1000 + n, (SELECT max(rcvid) FROM rcvfrom), 1, lower(hex(randomblob(32))), x'00' FROM n;
-     INSERT INTO filename(fnid, name) SELECT 1000 + n, n || '-' || hex(zeroblob(100)) FROM n;
-     INSERT INTO mlink(mid, fid, fnid) SELECT 1, 1000 + n, 1000 + n FROM n`,
-  );
-}
-
 test("D5: a hook that does not read its list, of some megabytes, holds up no commit, and gets all of it in the end", async () => {
   const r = await watchFossil(world);
   const w = world.open(r.path);
   r.hook(`: > '${r.file("sits")}'; while [ ! -e '${r.file("go")}' ]; do sleep 0.02; done; cat > '${r.file("got")}'`);
-  manyFiles(r.path);
+  manyFiles(world, r.path);
   const pass = world.start(["backoffice", r.path]);
   const ended = once(pass, "exit");
   await until("the hook sits", () => fs.existsSync(r.file("sits")));
@@ -237,7 +225,7 @@ test("D5: a hook that does not read its list, of some megabytes, holds up no com
 test("a list of some megabytes is what Fossil would have written, to the byte", async () => {
   const r = await watchFossil(world);
   r.hook(`cat > '${r.file("got")}'`);
-  manyFiles(r.path);
+  manyFiles(world, r.path);
   await r.pass();
   expect(r.read("got").length).toBeGreaterThan(4_000_000);
   expect(r.read("got") === world.lines(r.path, 1)).toBe(true);

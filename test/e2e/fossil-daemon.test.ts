@@ -96,14 +96,16 @@ test("a repository that is registered while it runs is served from then on", asy
   const home = world.at("home");
   const first = await watchFossil(world, { home });
   await daemon(first);
+  const add = ["hook", "add", "--home", home, "--all", "--type", "after-receive"];
+  expect(world.gatepost([...add, "--command", `cat >> '${world.at("second")}'`]).code).toBe(0);
+  await until("the daemon has heard of the hook", () => !fs.existsSync(`${home}/spool/ring`));
   const file = world.repository("elsewhere/second.fossil");
   expect(world.gatepost(["init", "--home", home, file]).code).toBe(0);
-  const add = ["hook", "add", "-R", file, "--type", "after-receive", "--command", `cat >> '${world.at("second")}'`];
-  expect(world.gatepost(add).code).toBe(0);
-  await until("the daemon has heard", () => !fs.existsSync(`${home}/spool/ring`));
+  await until("the daemon has heard of the repository", () => !fs.existsSync(`${home}/spool/ring`));
   world.wiki(file, "one");
-  await until("its hook ran", () => fs.existsSync(world.at("second")));
-  expect(fs.readFileSync(world.at("second"), "utf8")).toMatch(/^\w{64} wiki "one"\n$/);
+  const got = (): string => (fs.existsSync(world.at("second")) ? fs.readFileSync(world.at("second"), "utf8") : "");
+  await until("its hook ran", () => got().endsWith("\n"));
+  expect(got()).toMatch(/^\w{64} wiki "one"\n$/);
 });
 
 test("of many repositories in one folder each is told apart, whatever it is called", async () => {

@@ -234,3 +234,16 @@ export function incompletePush(
   world.tryFossil(["push", file, "--once", "-R", less]);
   return { file, c, missing, checkIn };
 }
+
+/** A list of some megabytes: files of the first check-in with long names, stored behind fossil's back. */
+export function manyFiles(world: FossilWorld, file: string): void {
+  world.sql(
+    file,
+    `INSERT INTO rcvfrom(rcvid, uid, mtime) SELECT max(rcvid) + 1, 1, julianday('now') FROM rcvfrom;
+     CREATE TEMP TABLE n AS SELECT value AS n FROM generate_series(1, 15000);
+     INSERT INTO blob(rid, rcvid, size, uuid, content)
+       SELECT 1000 + n, (SELECT max(rcvid) FROM rcvfrom), 1, lower(hex(randomblob(32))), x'00' FROM n;
+     INSERT INTO filename(fnid, name) SELECT 1000 + n, n || '-' || hex(zeroblob(100)) FROM n;
+     INSERT INTO mlink(mid, fid, fnid) SELECT 1, 1000 + n, 1000 + n FROM n`,
+  );
+}

@@ -8,7 +8,7 @@ import { homePlace, pointerText } from "../../core/layout.ts";
 import { typed } from "../../core/shell-word.ts";
 import { PUSH_RECEIVER } from "../../shim/install.ts";
 import { listHooks } from "../../store/hook.ts";
-import type { RepositoryRow } from "../../store/repository.ts";
+import { hooksFolders, type RepositoryRow } from "../../store/repository.ts";
 import { openFossil } from "../../vcs/fossil.ts";
 import { hooksFoldersOf, type Identity, identifyGit, runsConfiguredHooks } from "../../vcs/git.ts";
 import { fossilTrouble } from "../fossil-gates.ts";
@@ -36,6 +36,8 @@ export async function examineRepository(home: OpenHome, row: RepositoryRow, want
   if (row.parked !== null)
     findings.push(warning("repository", `The backoffice cannot look at ${row.path}: ${row.parked}`, init));
   findings.push(...pointerFindings(home, row));
+  if (row.folders !== null && hooksFolders(row).every(({ use }) => use === "left"))
+    return [...findings, warning("hooks folder", `${row.path} was taken out of its home: no hook runs there.`, init)];
   const gates = new Map<string, number>();
   for (const hook of listHooks(home.db))
     if (hook.command !== null && IN_PLACE.includes(hook.type) && covers(hook.scope, row))

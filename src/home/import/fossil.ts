@@ -39,7 +39,7 @@ type Take = { text: string; hook: HookSpec; reused: Hook | null };
 export type FossilPlan = { takes: Take[]; left: Left[] };
 
 /** How many hooks of a list an import would look at: all but our own. */
-export const importable = ({ elements }: HookList): number =>
+export const importable = ({ elements }: Pick<HookList, "elements">): number =>
   elements?.filter(({ entry }) => entry === null || !isFossilEntry(entry.cmd)).length ?? 0;
 
 /** What an import would do; changes nothing. */

@@ -30,7 +30,7 @@ trap 'exit 1' 0 # until there is more to say
 # What a commit needs whose hooks all pass is in this file, flat, since the shell reads it each time and keeps what stands
 # in functions; all else is in gatepost/gate.sh beside it, read when it is needed. In the sources it is gate.sh, gate-core.sh,
 # gate-git.sh and gate-go.sh, in this order; the second and the last are in the gate of Fossil repositories as well
-# (fossil.sh). Proven by  test/e2e/gate-*.test.ts, in dash, bash and busybox.
+# (fossil.sh). Proven by test/e2e/gate-*.test.ts, in dash, bash and busybox.
 
 _gatepost_native=${0##*/}
 case $_gatepost_native in # what bash would take from a pusher's environment

@@ -19,8 +19,8 @@ export type FossilIdentity = {
   /** The owner's uid. */
   owner: number;
   groupWritable: boolean;
-  /** Entries in its own list of hooks; 0 where that is none or cannot be read. */
-  hooks: number;
+  /** Its own list of hooks as it stands; null: none. */
+  hookList: string | null;
 };
 
 /** Where Fossil keeps what belongs to a check-out; the last name is of old times. */
@@ -44,19 +44,12 @@ export async function identifyFossil(path: string): Promise<FossilIdentity> {
       projectName: typeof projectName === "string" && projectName !== "" ? projectName : null,
       owner: stat.uid,
       groupWritable: (stat.mode & 0o020) !== 0,
-      hooks: countHooks(setting.get("hooks")),
+      hookList: textOrNull(setting.get("hooks")),
     };
   });
 }
 
-function countHooks(list: unknown): number {
-  try {
-    const hooks: unknown = JSON.parse(String(list));
-    return Array.isArray(hooks) ? hooks.length : 0;
-  } catch {
-    return 0;
-  }
-}
+const textOrNull = (value: unknown): string | null => (typeof value === "string" ? value : null);
 
 /** The repository that `path` means: the path itself if it looks like one (then `readFossil` says what it really is),
  *  else that of the check-out that it or a folder above it is the root of. `file` is real where it exists; it may not.
