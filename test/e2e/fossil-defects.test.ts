@@ -243,7 +243,7 @@ test("D17: paths come ended by NUL, deletions count, and a user's name cannot be
   b.r.hook(`cat %A > '${b.file("aux")}'`, { paths: ["gone"] });
   fs.rmSync(`${w.root}/gone`);
   const name = "x by y on 2020-01-01 file z";
-  world.checkIn(w, { [name]: "1\n" }, ["--user-override", "Jane by bob on trunk"]);
+  world.checkIn(w, { [name]: "2\n" }, ["--user-override", "Jane by bob on trunk"]);
   world.sql(b.path, "UPDATE rcvfrom SET uid = 70 WHERE rcvid = 3");
   b.fossilPass();
   const list = await b.fossilGot();
@@ -316,9 +316,9 @@ test("D19: a stranger's clone lifts no embargo, and what waits comes by itself; 
 
   // And the other way: as long as a name has no content, each push renews Fossil's embargo, and no pass comes back.
   fs.rmSync(b.file("fossil"));
-  const c = world.apart(b.path, "other");
-  world.wiki(c.file, "complete");
-  world.push(c, b.path);
+  const file = world.clone(b.path, "other.fossil");
+  world.wiki(file, "complete");
+  world.push({ file }, b.path);
   b.fossilPass();
   expect([b.got("fossil"), Number(b.config("hook-embargo")) > Date.now() / 1000]).toEqual([null, true]);
   b.r.home.db.sqlite.prepare("UPDATE receipt SET at = at - 58500").run();
@@ -361,15 +361,16 @@ test("D21: a commit in WAL mode is seen while somebody reads; Fossil's poll look
   });
   const ended = once(poll, "exit");
   try {
-    await until("the first cycle is over", () => marker.got("fossil") !== null);
-    await a.fossilGot();
+    // A page in the second repository, once it is handed out, says that a cycle has passed by the first.
+    const cycle = async (page: string): Promise<void> => {
+      world.wiki(marker.path, page);
+      await until("a cycle has passed", () => marker.got("fossil")?.includes(`"${page}"`));
+    };
+    for (const page of ["1", "2", "3"]) await cycle(page);
     const reader = await another(a.path, 'db.exec("BEGIN"); db.prepare("SELECT count(*) FROM blob").get()');
     const hash = world.checkIn(w);
-    for (const page of ["one", "two"]) {
-      world.wiki(marker.path, page); // a cycle that sees it has passed by the other before
-      await until("a cycle has passed", () => marker.got("fossil")?.includes(`"${page}"`));
-    }
-    expect(a.got("fossil")).not.toContain(hash);
+    for (const page of ["4", "5"]) await cycle(page);
+    expect(a.got("fossil") ?? "").not.toContain(hash);
     await a.r.pass();
     expect(a.got("gatepost")).toContain(hash);
     await reader.kill();
@@ -469,7 +470,8 @@ test("D24: a receipt is found and listed by its rows, whatever the size; Fossil 
       const rows = prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...(count > 0 ? Array(count).fill(1) : [parameters]));
       return (rows as { detail: string }[]).map(({ detail }) => detail).join("\n");
     };
-    return { list, asked: asked.size, scans: [...asked].flatMap((sql) => scans(explain(sql))) };
+    const walked = [...asked].filter((sql) => !/ORDER BY r(?:cv)?id(?: DESC)? LIMIT 1$/.test(sql)); // one step, no walk
+    return { list, asked: walked.length, scans: walked.flatMap((sql) => scans(explain(sql))) };
   });
   expect(hashes(found.list)).toHaveLength(4);
   expect(found.asked).toBeGreaterThan(5);
@@ -505,7 +507,10 @@ test("D25: what failed is listed and tried again, and hooks can be carried to a 
   await b.r.pass({ stay: true });
   expect(b.r.runs().find(({ hookName }) => hookName === "flaky")).toMatchObject({ state: "done", attempts: 2 });
 
-  const clone = world.clone(b.path, "d25.fossil");
+  const clone = world.at("d25.fossil");
+  const server = await world.server(b.path); // by path it would be a copy
+  world.fossil(["clone", server.url, clone]);
+  await server.stop();
   expect(world.fossil(["hook", "list", "-R", clone])).toBe("");
   expect(world.gatepost(["init", clone]).code).toBe(0);
   const exported = world.gatepost(["hook", "export", "-R", b.path, "flaky"]).stdout;

@@ -43,7 +43,7 @@ export type FossilWorld = World & {
   /** Starts fossil and lets it run on; settles with its exit code. */
   startFossil(args: readonly string[], options?: CallOptions): Promise<number | null>;
   /** Pushes all of it; by path, or by URL. */
-  push(from: Checkout, to: string): void;
+  push(from: Pick<Checkout, "file">, to: string): void;
   /** Runs SQL in the repository by `fossil sql`; rows as lines. */
   sql(file: string, text: string): string;
   /** Makes receipts older by so many milliseconds; without a number all. */
@@ -120,7 +120,7 @@ export function makeFossilWorld(name = "gatepost-fossil-"): FossilWorld {
       const [code] = await once(child, "exit");
       return code;
     },
-    push: ({ root }, to) => void fossil(["push", to, "--once"], { cwd: root }),
+    push: ({ file }, to) => void fossil(["push", to, "--once", "-R", file]),
     age(file, ms, rcvid) {
       const which = rcvid === undefined ? "" : ` WHERE rcvid=${rcvid}`;
       sql(file, `UPDATE rcvfrom SET mtime = mtime - ${ms} / 86400000.0${which}`);

@@ -1,14 +1,16 @@
 /** `gatepost backoffice` and `gatepost serve`: passes over homes, with Fossil's options in Fossil's words. */
 import { appendFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
+import type { Millis } from "../../core/units.ts";
 import type { BackofficeOptions, Log, Passed, Progress } from "../../home/backoffice.ts";
 import { plain, progressLine, report, say } from "../output.ts";
 import { requireCount, requireDuration } from "../words.ts";
 
 type Options = {
   home?: string;
+  repository?: string[];
   poll?: string;
   min: string;
   cron?: string;
@@ -21,10 +23,18 @@ type Options = {
   automatic?: boolean;
 };
 
+/** Of 0 or less, Fossil looks at nothing that has not changed. */
+const NEVER = Number.MAX_SAFE_INTEGER as Millis;
+
 function addOptions(command: Command): Command {
   return command
     .argument("[REPOSITORY...]", "repositories or homes (default: this folder's, else every registered home)")
     .option("--home <DIR>", "the home to work on")
+    .addOption(
+      new Option("-R, --repository <REPOSITORY>", "a repository, as an argument names it; repeatable").argParser(
+        (value: string, before: string[] = []) => [...before, value],
+      ),
+    )
     .option("--min <SECONDS>", "read everything at least this often, whatever file times say", "3600")
     .option("--jobs <N>", "repositories that run side by side (default: one per processor)")
     .option("--logfile <FILE>", "append a line for each repository whose hooks ran, in Fossil's format")
@@ -58,7 +68,8 @@ Without any of these, a push starts a pass by itself (gatepost settings automati
     .action((paths: string[], given: Options) => run(paths, given));
 }
 
-async function run(paths: string[], given: Options): Promise<void> {
+async function run(paths: string[], { poll, ...rest }: Options): Promise<void> {
+  const given: Options = poll === undefined || Number(poll) < 1 ? rest : { ...rest, poll }; // 0: Fossil's "do not poll"
   const { homesFor } = await import("../../home/serve.ts");
   const { passAutomatically, passOnce, passOnSchedule, prepareProcess, serve } = await import(
     "../../home/backoffice.ts"
@@ -67,13 +78,13 @@ async function run(paths: string[], given: Options): Promise<void> {
     throw new GatepostError("GP_USAGE", "--poll and --cron are two ways to stay; choose one.");
   prepareProcess();
   const stop = stopSignal();
-  const { homes, failures } = homesFor(paths, given.home, process.cwd());
+  const { homes, failures } = homesFor([...(given.repository ?? []), ...paths], given.home, process.cwd());
   for (const failure of failures) process.exitCode = report(failure); // the others are served all the same
   const progress = progressLine();
   const options: BackofficeOptions = {
     homes,
     jobs: given.jobs === undefined ? availableParallelism() : requireCount(given.jobs, "--jobs", 1),
-    min: requireDuration(given.min, "--min"),
+    min: Number(given.min) <= 0 ? NEVER : requireDuration(given.min, "--min"),
     signal: stop,
     log: logger(given, progress.clear),
     progress: shownBy(progress.show),
@@ -81,11 +92,11 @@ async function run(paths: string[], given: Options): Promise<void> {
   };
   try {
     if (given.poll !== undefined) {
-      const poll = requireDuration(given.poll, "--poll");
+      const every = requireDuration(given.poll, "--poll");
       say(
         `gatepost: serving ${options.homes.length === 1 ? options.homes[0] : `${options.homes.length} homes`} (pid ${process.pid})`,
       );
-      await serve({ ...options, poll });
+      await serve({ ...options, poll: every });
     } else if (given.cron !== undefined) await passOnSchedule(options, given.cron);
     else {
       const mode = {

@@ -123,13 +123,14 @@ async function types(given: Options): Promise<void> {
       }),
     });
   const gitHook = (name: string): string => (name === "after-receive" ? "post-receive" : nativeHooks(name).join(" "));
+  const ofGit = kind === null || kind === "git";
   print(
     table(
-      ["TYPE", "KIND", "GIT HOOK", "WHEN"],
+      ["TYPE", "KIND", ...(ofGit ? ["GIT HOOK"] : []), "WHEN"],
       shown.map(({ name, role, says, ready }) => [
         name,
         role,
-        gitHook(name),
+        ...(ofGit ? [gitHook(name)] : []),
         ready ? says : `${says} ${paint("dim", "(not run yet)")}`,
       ]),
     ),
