@@ -58,7 +58,17 @@ export async function serveHome(options: ServeOptions): Promise<void> {
   const { layout, bell, signal } = options;
   const watcher = watchSpool(layout, bell);
   const state: State = {
-    ...{ ctx: null, idle: new Map(), usedAt: 0, fullAt: 0, pollAt: 0, dueAt: null, said: null, stirred: new Set() },
+    ...{
+      ctx: null,
+      idle: new Map(),
+      usedAt: 0,
+      fullAt: 0,
+      pollAt: 0,
+      dueAt: null,
+      said: null,
+      stirred: new Set(),
+      share: 0,
+    },
     files: new FileWatch((id) => {
       state.stirred.add(id);
       state.ctx?.memory.lookAgain.add(id); // of a pass that is going on
@@ -96,6 +106,8 @@ type State = {
   said: { message: string; at: number } | null;
   /** Repositories whose files changed since a pass began. */
   stirred: Set<RepositoryId>;
+  /** Which share of the watched files the poll looked at last. */
+  share: number;
   files: FileWatch;
 };
 
@@ -150,7 +162,7 @@ function nextReach(options: ServeOptions, state: State): Reach | null {
   if (performance.now() < state.pollAt) return null;
   state.pollAt = performance.now() + options.poll;
   if (!existsSync(options.layout.database)) return "changed"; // the pass finds out what is wrong
-  if (refsMoved(state) || fullLookDue(options, state)) return "changed";
+  if (refsMoved(options, state) || fullLookDue(options, state)) return "changed";
   return isGateLogDue(options.layout.spool, Date.now()) ? "spool" : null;
 }
 
@@ -171,12 +183,22 @@ function refreshIdle(state: State, ctx: HomeContext, reach: Reach, passed: Passe
 
 const served = (ctx: HomeContext) => listRepositories(ctx.db).map((row) => ({ row, repository: ctx.open(row) }));
 
+/** Files that are watched are looked at by the poll once in this time, all of them, a share each time. */
+const SWEEP = 60_000;
+
 /** The idle cycle: nothing but stats. */
-function refsMoved(state: State): boolean {
+function refsMoved(options: ServeOptions, state: State): boolean {
   const at = Date.now();
-  return [...state.idle.values()].some(
-    ({ row, repository }) => row.parked === null && mayHaveMoved(repository, row.fingerprint, at),
-  );
+  const shares = Math.max(1, Math.floor(SWEEP / options.poll));
+  state.share = (state.share + 1) % shares;
+  let number = 0;
+  for (const { row, repository } of state.idle.values()) {
+    number += 1;
+    if (row.parked !== null) continue;
+    const isDue = number % shares === state.share || row.fingerprint === null || !state.files.sees(row.path);
+    if (isDue && mayHaveMoved(repository, row.fingerprint, at)) return true;
+  }
+  return false;
 }
 
 function sleepFor(state: State): number {

@@ -7,7 +7,7 @@
  * transaction is still going on, and reading would only hold it up; its end is the next thing to be told. A journal that
  * nobody removes was left by a process that died: the poll sees to it.
  */
-import { existsSync, type FSWatcher, watch } from "node:fs";
+import { existsSync, type FSWatcher, statfsSync, watch } from "node:fs";
 import { dirname } from "node:path";
 import type { Layout } from "../core/layout.ts";
 import type { RepositoryId } from "../core/units.ts";
@@ -54,6 +54,19 @@ type Watched = {
   soon: boolean;
 };
 
+/** File systems on which others write that this kernel does not hear of: NFS, SMB, CIFS, Ceph, 9p, FUSE, AFS, Lustre. */
+const REMOTE: ReadonlySet<number> = new Set([
+  ...[0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x00c36400, 0x01021997, 0x65735546, 0x5346414f, 0x0bd00bd0],
+]);
+
+function isRemote(folder: string): boolean {
+  try {
+    return REMOTE.has(statfsSync(folder).type);
+  } catch {
+    return true; // gone, which the poll finds out
+  }
+}
+
 /** Watches the files of repositories that are files. */
 export class FileWatch {
   readonly #stir: (id: RepositoryId) => void;
@@ -80,10 +93,12 @@ export class FileWatch {
     }
     for (const folder of folders)
       if (!this.#folders.has(folder))
-        this.#folders.set(
-          folder,
-          watchFolder(folder, (name) => this.#changed(folder, name)),
-        );
+        this.#folders.set(folder, isRemote(folder) ? null : watchFolder(folder, (name) => this.#changed(folder, name)));
+  }
+
+  /** Whether the system tells of every change to the file at that path. */
+  sees(path: string): boolean {
+    return this.#files.has(path) && (this.#folders.get(dirname(path)) ?? null) !== null;
   }
 
   close(): void {

@@ -50,7 +50,8 @@ export async function register(path: string, home: string | null, more = false):
   const found = findRepository(path);
   if (found !== null) requireOwnRepository(found.path); // before git, which would refuse with advice that leads nowhere
   const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-  const subject = await (isFile || found?.kind === "fossil" ? fossilSubject(found?.path ?? path) : gitSubject(path));
+  const isFossil = found === null ? isFile : found.kind === "fossil";
+  const subject = await (isFossil ? fossilSubject(found?.path ?? path) : gitSubject(isFile ? dirname(path) : path));
   requireOwnRepository(subject.path);
   const place = homePlace(subject);
   const present = homeOf(subject);

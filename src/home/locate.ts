@@ -14,6 +14,16 @@ import { findFossil } from "../vcs/fossil.ts";
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
+/** Also for paths that lead through a file, where nothing can be. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOTDIR") return false;
+    throw error;
+  }
+}
+
 function readText(path: string): string | null {
   try {
     return readFileSync(path, "utf8");
@@ -47,7 +57,7 @@ function common(gitDirectory: string): string {
 /** A repository as it was found: where its data is, as a real path (of Fossil: the file). */
 export type Found = { kind: Kind; path: string };
 
-/** The repository that `path` is or is in, the nearest one; null where there is none. */
+/** The repository that `path` is or is in, the nearest one, a file or a folder; null where there is none. */
 export function findRepository(path: string): Found | null {
   let start: string;
   try {
@@ -58,7 +68,7 @@ export function findRepository(path: string): Found | null {
   const fossil = findFossil(start);
   // A file that is a repository is meant, wherever it stands.
   if (fossil !== null && fossil.checkout === null) return { kind: "fossil", path: fossil.file };
-  for (let folder = start; ; folder = dirname(folder)) {
+  for (let folder = isFolder(start) ? start : dirname(start); ; folder = dirname(folder)) {
     const found = gitDirectoryAt(folder);
     if (found !== null) {
       try {
@@ -97,8 +107,7 @@ export function locate(options: { repository?: string | undefined; home?: string
   const start = resolve(options.cwd, options.repository ?? ".");
   const found = findRepository(start);
   if (found === null) {
-    if (statSync(join(start, "gatepost.db"), { throwIfNoEntry: false }) !== undefined)
-      return { home: requireHome(start), repository: null };
+    if (isThere(join(start, "gatepost.db"))) return { home: requireHome(start), repository: null };
     throw new GatepostError(
       "GP_NO_REPOSITORY",
       options.repository === undefined ? "This folder is in no repository." : notThere(start),
@@ -119,12 +128,10 @@ export function locate(options: { repository?: string | undefined; home?: string
 }
 
 const notThere = (path: string): string =>
-  statSync(path, { throwIfNoEntry: false }) === undefined
-    ? `There is nothing at ${path}.`
-    : `${path} is in no repository.`;
+  isThere(path) ? `${path} is in no repository.` : `There is nothing at ${path}.`;
 
 function requireHome(path: string): string {
-  if (statSync(layout(path).database, { throwIfNoEntry: false }) !== undefined) return realpathSync(path);
+  if (isThere(layout(path).database)) return realpathSync(path);
   throw new GatepostError("GP_NO_HOME", `${path} is no Gatepost home.`, {
     hint: "A home is made by: gatepost init --home DIR REPOSITORY…",
   });

@@ -238,6 +238,9 @@ test("D17: paths come ended by NUL, deletions count, and a user's name cannot be
   const w = world.open(b.path);
   world.checkIn(w, { gone: "1\n" });
   await b.r.pass();
+  b.fossilPass();
+  await b.fossilGot();
+  fs.rmSync(b.file("fossil"));
   world.sql(b.path, "INSERT INTO user(uid, login, cap) VALUES(70, 'Jane by bob on trunk', 's')");
   b.r.hook(`cat > '${b.file("paths")}'`, { stdin: "paths" });
   b.r.hook(`cat %A > '${b.file("aux")}'`, { paths: ["gone"] });

@@ -136,6 +136,8 @@ export function makeFossilWorld(name = "gatepost-fossil-"): FossilWorld {
     },
     newest: (file) => Number(sql(file, "SELECT max(rcvid) FROM rcvfrom")),
     async server(file) {
+      // Else a process of its backoffice would sleep on for a minute after the test.
+      fossil(["settings", "backoffice-nodelay", "on", "-R", file]);
       const port = await freePort();
       const child = spawn("fossil", ["server", "--nojail", "--localhost", "--port", `${port}`, file], {
         cwd: base.dir,

@@ -200,6 +200,8 @@ describe("one number of Fossil's that grows", () => {
     world.sql(w.file, `INSERT INTO blob(rcvid, size, uuid, content) VALUES(77, 1, '${"ab".repeat(32)}', x'00')`);
     expect(await r.news()).toEqual([{ rcvid: 77, again: false, list: `${"ab".repeat(32)} unknown\n` }]);
     expect(await r.news()).toEqual([]);
+    r.watermark = { ...(r.watermark as Watermark), phantoms: null };
+    expect(await r.news(), "nor does a search find it again").toEqual([]);
     world.checkIn(w);
     expect((await r.news()).map(({ rcvid, again }) => [rcvid, again])).toEqual([[2, false]]);
   });
@@ -266,11 +268,53 @@ describe("names without content", () => {
     expect((await r.read([span])).incomplete).toBe(true);
   });
 
-  test("what was shunned is not waited for", async () => {
+  test("what is stored as a change of what has not come, or written as one, is not complete either", async () => {
+    const { file, checkIn } = incompletePush(world);
+    const rid = world.sql(file, `SELECT rid FROM blob WHERE uuid = '${checkIn}'`);
+    const span: Span = { after: 0, upto: 99, rows: null };
+    const r = await reader(file);
+    world.sql(file, `DELETE FROM mlink WHERE mid = ${rid}`);
+    expect((await r.read([span])).incomplete).toBe(false);
+    for (const column of ["delta(rid, srcid)", "orphan(rid, baseline)"]) {
+      world.sql(file, `INSERT INTO ${column} SELECT ${rid}, rid FROM phantom`);
+      expect((await r.read([span])).incomplete, column).toBe(true);
+      world.sql(file, `DELETE FROM ${column.slice(0, 5)}${column.startsWith("orphan") ? "n" : ""} WHERE rid = ${rid}`);
+    }
+  });
+
+  test("between the round trips of a push nothing is complete, whoever has lifted Fossil's embargo; then all is", async () => {
+    const file = world.repository();
+    const r = await reader(file);
+    const c = world.apart(file);
+    for (let n = 0; n < 3; n++) world.checkIn(c, { [`f${n}`]: randomBytes(20_000).toString("base64") });
+    world.fossil(["settings", "max-upload", "5000", "-R", c.file]);
+    const server = await world.server(file);
+    const gate = await gateTo(server.port, "hold", () => world.newest(file) > 1);
+    const push = world.startFossil(["push", gate.url.replace("//", "//alice:pw@"), "--once", "-R", c.file]);
+    await gate.met;
+    world.sql(file, "DELETE FROM config WHERE name = 'hook-embargo'");
+    const early = await r.read();
+    expect(checkIns(await r.list(early.arrivals.map(spanOf))), "not a check-in yet").toEqual([]);
+    expect([early.embargo, early.incomplete]).toEqual([null, true]);
+    gate.goOn();
+    expect(await push).toBe(0);
+    const late = await r.read(early.arrivals.map(spanOf));
+    expect(late.incomplete).toBe(false);
+    expect(checkIns(await r.list(late.arrivals.map(spanOf)))).toHaveLength(3);
+    gate.close();
+    await server.stop();
+  });
+
+  test("what was shunned is not waited for, nor what is private elsewhere", async () => {
     const { file, missing } = incompletePush(world);
     const r = await reader(file);
+    const span: Span = { after: 0, upto: 99, rows: null };
+    world.sql(file, "INSERT INTO private SELECT rid FROM phantom");
+    expect((await r.read([span])).incomplete).toBe(false);
+    world.sql(file, "DELETE FROM private");
+    expect((await r.read([span])).incomplete).toBe(true);
     world.sql(file, `INSERT INTO shun(uuid, mtime) VALUES('${missing}', 0)`);
-    expect((await r.read([{ after: 0, upto: 99, rows: null }])).incomplete).toBe(false);
+    expect((await r.read([span])).incomplete).toBe(false);
   });
 
   test("of more than 5,000 no rows are kept, and still nothing is lost", async () => {
