@@ -14,10 +14,10 @@
  * Proven by test/e2e/fossil-*.test.ts.
  */
 
-import { EMBARGO, receiptTime } from "../core/cut.ts";
-import { after, type Instant } from "../core/units.ts";
+import { CEILING, EMBARGO, receiptTime } from "../core/cut.ts";
+import { after, between, type Instant } from "../core/units.ts";
 import { writeAsHolder } from "../store/lease.ts";
-import { addReceipt, newestReceipt, type Receipt, receiptsBetween } from "../store/receipt.ts";
+import { addReceipt, newestReceipt, type Receipt, receiptsBetween, waitingSince } from "../store/receipt.ts";
 import { noteLook, putWatermark, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import type { Arrival, Arrivals, Fingerprint, FossilRepository, Span, Watermark } from "../vcs/repository.ts";
 import { type HomeContext, now } from "./context.ts";
@@ -41,7 +41,10 @@ export async function readArrivals(
   repository: FossilRepository,
   fingerprint: Fingerprint,
 ): Promise<Read> {
-  const waiting = receiptsBetween(ctx.db, row.id, row.cursor, Number.MAX_SAFE_INTEGER);
+  // What waits for longer than any embargo is not held back: where nobody is to get it, that is all there ever was.
+  const since = waitingSince(ctx.db, row.id, row.cursor);
+  const isHeld = since !== null && between(since, now()) < CEILING;
+  const waiting = isHeld ? receiptsBetween(ctx.db, row.id, row.cursor, Number.MAX_SAFE_INTEGER) : [];
   const spans = waiting.flatMap((receipt) => spanOf(receipt) ?? []);
   return { row, fingerprint, found: await repository.arrivals(watermarkOf(row), spans) };
 }
@@ -64,15 +67,19 @@ export function storeArrivals(ctx: HomeContext, token: number, { row, fingerprin
   });
 }
 
-/** A receipt that names an address came over the network; the others were made on this machine. */
-export const receiptOfArrival = (arrival: Omit<Arrival, "again">, at: Instant): Omit<Receipt, "id" | "leftOut"> => ({
-  source: arrival.address === null ? "work" : "push",
+/** A receipt that names an address came over the network, by a push to us or a pull of ours; the others were made on
+ *  this machine. Fossil puts "#!fossil unversioned add" and the like there as well. */
+export const receiptOfArrival = (
+  { address, ...arrival }: Omit<Arrival, "again">,
+  at: Instant,
+): Omit<Receipt, "id" | "leftOut"> => ({
+  source: address === null || address.startsWith("#!") ? "work" : "push",
   entry: null,
   at,
   uid: null,
   user: arrival.user,
   claimedUser: null,
-  address: arrival.address,
+  address,
   glUser: null,
   glRepo: null,
   remoteUser: null,

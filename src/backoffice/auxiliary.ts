@@ -28,7 +28,7 @@ export function writeAuxiliary(
     const head = {
       hook: { id: hook.id, name: hook.name, type: hook.type },
       repository: { name: row.name, path: row.path, kind: row.kind },
-      batch: { id: batch.id, base: batch.base, upto: batch.upto, cutAt: new Date(batch.cutAt) },
+      batch: { id: batch.id, ...boundsOf(material), cutAt: new Date(batch.cutAt) },
       leftOut: {
         count: material.leftOut.length,
         reason: "older than the window",
@@ -42,6 +42,13 @@ export function writeAuxiliary(
   } finally {
     closeSync(file);
   }
+}
+
+/** (base, upto] by the numbers that people know: of a repository with its own, the receipts' numbers there. */
+function boundsOf({ batch, receipts }: Material): { base: number; upto: number } {
+  const numbers = receipts.flatMap(({ native }) => native ?? []);
+  if (numbers.length === 0) return { base: batch.base, upto: batch.upto };
+  return { base: Math.min(...numbers) - 1, upto: Math.max(...numbers) };
 }
 
 const dated = ({ id, at }: Material["leftOut"][number]) => ({ rcvid: id, at: new Date(at) });

@@ -73,7 +73,7 @@ async function unmetBranches(ctx: HomeContext, row: RepositoryRow, hook: Hook, m
   const repository = ctx.open(row);
   if (hook.refs === null || repository.kind === "git") return null;
   const refs = (await repository.branches(material.range)).map((name) => `refs/heads/${name}` as ByteString);
-  return unmatched(hook.refs, refs);
+  return unmatched(hook.refs, refs)?.replaceAll(" refs/heads/", " ") ?? null;
 }
 
 async function hasArtifact(

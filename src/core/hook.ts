@@ -129,9 +129,13 @@ export function requireType(name: string, kind: Kind | null): TypeFacts {
     );
   }
   if (kind !== null && !facts.runsOn.includes(kind))
-    throw new GatepostError("GP_TYPE", `A ${kind} repository cannot fire ${facts.name} hooks.`, {
-      hint: `It can fire: ${list.join(" ")}.`,
-    });
+    throw new GatepostError(
+      "GP_TYPE",
+      `A ${kind.charAt(0).toUpperCase()}${kind.slice(1)} repository cannot fire ${facts.name} hooks.`,
+      {
+        hint: `It can fire: ${list.join(" ")}.`,
+      },
+    );
   return facts;
 }
 

@@ -20,17 +20,17 @@ export const SETTINGS = {
   },
   refs: {
     fallback: "auto",
-    says: "refs the ledger keeps: 'all', 'public' (heads, tags, notes), or 'auto': all when bare, else public",
+    says: "Git: refs the ledger keeps: 'all', 'public' (heads, tags, notes), or 'auto': all when bare, else public",
     accepts: oneOf("auto", "all", "public"),
   },
   "automatic-backoffice": {
     fallback: "on",
-    says: "a push starts a backoffice in the background when none is alive",
+    says: "Git: a push starts a backoffice in the background when none is alive",
     accepts: oneOf("on", "off"),
   },
   "reconcile-age": {
     fallback: "2s",
-    says: "how old an unexplained difference must be before it becomes a receipt",
+    says: "Git: how old an unexplained difference must be before it becomes a receipt",
     accepts: duration,
   },
   path: {

@@ -108,7 +108,7 @@ function requireNoneOpen(home: OpenHome, row: RepositoryRow, hooks: readonly Hoo
 
 /** Fossil has one position for all of its hooks. */
 function requireSamePosition(row: RepositoryRow, list: HookList, ours: number | null): void {
-  if (!hearing(list) || list.lastRcvid === ours) return;
+  if (!hearing(list) || (list.lastRcvid ?? 0) === (ours ?? 0)) return;
   throw new GatepostError(
     "GP_BUSY",
     `Fossil's own hooks of ${row.path} are at receipt ${list.lastRcvid ?? 0}, these at ${ours ?? 0}. Nothing was changed.`,

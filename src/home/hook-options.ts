@@ -56,7 +56,7 @@ function requireOfFossil({ trees, stdin, paths }: HookSpec): void {
   const given = trees ? "--trees" : stdin === "updates" ? "--stdin updates" : null;
   if (given !== null)
     throw new GatepostError("GP_USAGE", `${given} is not for Fossil repositories. Nothing was changed.`, {
-      hint: "They tell of artifacts: leave it out.",
+      hint: "Leave it out: a Fossil repository has artifacts, and no trees or moving refs.",
     });
   const parsed = parsePathspecs(paths ?? []);
   if (!parsed.ok)

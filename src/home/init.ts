@@ -40,6 +40,8 @@ export type Registration = Placed & {
   shared: boolean;
   /** Refs, or receipts of a repository that numbers them itself. */
   refs: number;
+  /** It was registered before, but another repository stands there now. */
+  replaced: boolean;
   /** Where shims were kept that somebody had edited. */
   edited: string[];
 };
@@ -49,7 +51,12 @@ export type Registration = Placed & {
 export async function register(path: string, home: string | null, more = false): Promise<Registration> {
   const found = findRepository(path);
   if (found !== null) requireOwnRepository(found.path); // before git, which would refuse with advice that leads nowhere
-  const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (stat === undefined)
+    throw new GatepostError("GP_NO_REPOSITORY", `There is nothing at ${path}. Nothing was registered.`, {
+      hint: "Name a Git work tree or bare repository, or the file of a Fossil repository.",
+    });
+  const isFile = stat.isFile();
   const isFossil = found === null ? isFile : found.kind === "fossil";
   const subject = await (isFossil ? fossilSubject(found?.path ?? path) : gitSubject(isFile ? dirname(path) : path));
   requireOwnRepository(subject.path);
@@ -144,7 +151,7 @@ async function enter(home: OpenHome, subject: Subject, how: Made["how"]) {
     const isOther = kind === "git" ? known?.inode !== inode : present.differs;
     if (known === null || how === "copied" || isOther) present.store(home, id);
     const row = repositoryById(home.db, id) as RepositoryRow;
-    return { repository: row, known: known !== null, refs: present.count };
+    return { repository: row, known: known !== null, replaced: known !== null && isOther, refs: present.count };
   });
 }
 

@@ -115,7 +115,7 @@ export function locate(options: { repository?: string | undefined; home?: string
         hint:
           options.repository === undefined
             ? "Name one with -R REPOSITORY, or a home with --home DIR."
-            : "-R takes the path of a repository; its name is understood beside --home DIR.",
+            : "Name the path of a repository; its name is understood beside --home DIR.",
       },
     );
   }

@@ -135,6 +135,13 @@ const waiting = all<Waiting, { repository: number; cursor: number }>(
 export const waitingReceipts = (db: Database, repository: RepositoryId, cursor: ReceiptId) =>
   waiting(db, { repository, cursor }).map(({ id, at, more }) => ({ id, at, moreExpected: more === 1 }));
 
+const oldest = one<{ at: Instant }, { repository: number; cursor: number }>(
+  "SELECT at FROM receipt WHERE repository = :repository AND id > :cursor ORDER BY id LIMIT 1",
+);
+/** When the first of what waits behind the cursor came; null where nothing does. */
+export const waitingSince = (db: Database, repository: RepositoryId, cursor: ReceiptId): Instant | null =>
+  oldest(db, { repository, cursor })?.at ?? null;
+
 const repositoriesWaiting = all<{ id: RepositoryId }>(
   `SELECT id FROM repository p WHERE cursor < (SELECT max(id) FROM receipt WHERE repository = p.id)`,
 );

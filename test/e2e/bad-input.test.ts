@@ -140,12 +140,12 @@ wrongCalls(world, "wrong places", plain, [
   [
     "hook list -R .",
     3,
-    `gatepost: ${plain} is in no repository.\n-R takes the path of a repository; its name is understood beside --home DIR.\n`,
+    `gatepost: ${plain} is in no repository.\nName the path of a repository; its name is understood beside --home DIR.\n`,
   ],
   [
     "hook list -R none",
     3,
-    `gatepost: There is nothing at ${plain}/none.\n-R takes the path of a repository; its name is understood beside --home DIR.\n`,
+    `gatepost: There is nothing at ${plain}/none.\nName the path of a repository; its name is understood beside --home DIR.\n`,
   ],
   ["hook list -R ../other.git", 3, `gatepost: ${bare} is not registered.\nRegister it: gatepost init ../other.git\n`],
   [
@@ -164,7 +164,11 @@ wrongCalls(world, "wrong places", plain, [
     "gatepost: Which repository? --home alone does not say.\nAdd -R REPOSITORY.\n",
   ],
   ["init", 3, `gatepost: ${plain} is not a Git repository: neither is any folder above it.\n${noGit}`],
-  ["init none", 3, `gatepost: none is not a Git repository: there is nothing at that path.\n${noGit}`],
+  [
+    "init none",
+    3,
+    "gatepost: There is nothing at none. Nothing was registered.\nName a Git work tree or bare repository, or the file of a Fossil repository.\n",
+  ],
 ]);
 
 describe.concurrent("a database that cannot be used", () => {

@@ -48,7 +48,7 @@ wrongCalls(world, "wrong values", app, [
   [
     "hook edit one --type start-commit",
     2,
-    `gatepost: A git repository cannot fire start-commit hooks.\nIt can fire: ${known} disabled git:NAME.\n`,
+    `gatepost: A Git repository cannot fire start-commit hooks.\nIt can fire: ${known} disabled git:NAME.\n`,
   ],
   ["hook edit one --sequence abc", 2, sequence("abc")],
   ["hook edit one --sequence 2.7", 2, sequence("2.7")],

@@ -93,7 +93,7 @@ describe("what a hook gets", () => {
     r.hook(`cat > '${r.file("got")}'`, options);
     r.hook("true", { paths: ["doc"] });
     r.hook("true", { paths: ["src"] });
-    r.hook("true", { refs: ["refs/heads/side"] });
+    r.hook("true", { refs: ["side"] });
     r.hook("true", { refs: ["trunk"], name: "short" });
     r.hook("true", { artifacts: ["wiki"] });
     r.hook("true", { artifacts: ["wiki", "check-in"] });
@@ -104,7 +104,7 @@ describe("what a hook gets", () => {
       "done",
       "skipped: --path doc did not match",
       "done",
-      "skipped: --ref refs/heads/side did not match refs/heads/trunk",
+      "skipped: --ref side did not match trunk",
       "done",
       "skipped: --artifact wiki: none arrived",
       "done",
@@ -187,6 +187,19 @@ describe("a transfer that is not complete", () => {
     expect(checkIns(r.read("got"))).toEqual([push.checkIn]);
     const dated = Number(r.home.db.sqlite.prepare("SELECT max(at) FROM receipt").pluck().get());
     expect(r.batches()[0]?.cutAt).toBeGreaterThanOrEqual(dated + 60_000);
+  });
+
+  test("that is followed by more and more arrivals holds nothing back for more than five minutes", async () => {
+    const r = await watchFossil(world);
+    r.hook(`cat > '${r.file("got")}'`);
+    const push = incompletePush(world, r.path);
+    await r.pass();
+    expect(r.runs()).toEqual([]);
+    r.home.db.sqlite.prepare("UPDATE receipt SET at = at - 301000").run();
+    incompletePush(world, r.path);
+    await r.pass();
+    expect(states(r)).toEqual(["done"]);
+    expect(checkIns(r.read("got"))).toContain(push.checkIn);
   });
 
   test("of which Fossil says so holds back for as long as Fossil would", async () => {

@@ -43,7 +43,7 @@ describe("hook import --from fossil", () => {
     expect(take()).toEqual(
       fails(
         0,
-        "2 hooks taken over after receipt 2. Fossil no longer runs them; back again: gatepost hook export --to fossil\n",
+        `2 hooks taken over after receipt 2. Fossil no longer runs them; back again: gatepost hook export --to fossil -R ${site.file}\nMind: nothing starts by itself when r.fossil receives something. Keep a daemon running (gatepost serve), or have cron call gatepost backoffice.\n`,
       ),
     );
     expect(site.list()).toBeNull();
@@ -93,7 +93,7 @@ describe("hook import --from fossil", () => {
     storeList(`[${theirs[0]}, ${good} ,${theirs[1]},${theirs[2]}]`);
     const { stderr, code } = take();
     expect(stderr).toMatch(
-      /^1 hook taken over.*\nNot carried over:\n {2}Fossil's hook 0 .* – its seq is no whole number\n/,
+      /^1 hook taken over.*\nfossil has never run them: .*\nMind: .*\nNot carried over:\n {2}Fossil's hook 0 .* – its seq is no whole number\n/,
     );
     expect(stderr).toMatch(/Fossil's hook 2 .* – %R at line 2, column 1 stands in or behind a here-document/);
     expect(stderr).toMatch(/Fossil's hook 3 .* – sh cannot read this command/);
@@ -102,7 +102,7 @@ describe("hook import --from fossil", () => {
   });
 
   it("says so where there is nothing to take, and finds no hook twice", () => {
-    const nothing = "There is no hook that could be carried over. Nothing was added.\n";
+    const nothing = `fossil has no hooks in ${site.file}. Nothing was added.\n`;
     expect(take()).toEqual(fails(0, nothing));
     add("after-receive", "true");
     take();

@@ -220,7 +220,8 @@ export function incompletePush(
   file = world.repository(),
 ): { file: string; c: Checkout; missing: string; checkIn: string } {
   const c = world.apart(file);
-  const checkIn = world.checkIn(c, { [`lost${++made}`]: `${Math.random()}\n` });
+  const name = `lost${++made}`; // on a branch of its own, so that trunk can be checked out
+  const checkIn = world.checkIn(c, { [name]: `${Math.random()}\n` }, ["--branch", name]);
   const missing = world.sql(
     c.file,
     "SELECT uuid FROM blob JOIN mlink ON fid = rid WHERE mid = (SELECT max(mid) FROM mlink)",

@@ -59,7 +59,8 @@ Examples:
   gatepost backoffice --poll 5                  stay, and serve every registered home
   */5 * * * *  gatepost backoffice              in a crontab; prints nothing when all is well
 
-Without any of these, a push starts a pass by itself (gatepost settings automatic-backoffice).`,
+Without any of these, a push to a Git repository starts a pass by itself (gatepost settings automatic-backoffice). Nothing
+does where a Fossil repository receives something: there keep gatepost serve running, or a crontab line.`,
     )
     .action((paths: string[], given: Options) => run(paths, given));
   addOptions(program.command("serve").description("stay and serve: the same as backoffice --poll"))

@@ -279,7 +279,9 @@ export async function done(opened: Opened, hooks: readonly Hook[], verb: string,
     say(`hook ${label(hook)} ${verb}: ${hook.type}, sequence ${hook.sequence}`);
     if (hook.scope.scope === "pattern") say(await coverage(opened, hook.scope.pattern));
     const { gateWarnings } = await import("../../home/gates.ts");
-    for (const warning of gateWarnings(opened.home, hook).slice(0, 3)) say(`Mind: ${plain(warning)}`);
+    const { arrivalWarnings } = await import("../../home/arrival-warnings.ts");
+    const warnings = [...gateWarnings(opened.home, hook), ...arrivalWarnings(opened.home, hook)];
+    for (const warning of warnings.slice(0, 3)) say(`Mind: ${plain(warning)}`);
     if (findType(hook.type)?.ready === false)
       say(`Mind: this version keeps ${hook.type} hooks but does not run them yet. Nothing is checked by this one.`);
   }

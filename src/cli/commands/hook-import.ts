@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import type { HookSpec, Scope } from "../../core/hook.ts";
+import { typed } from "../../core/shell-word.ts";
 import type { Handover } from "../../home/handover.ts";
 import type { Plan, Source } from "../../home/import/import-from.ts";
 import { plain, plainLines, print, printJson, say } from "../output.ts";
@@ -120,17 +121,32 @@ async function importFromFossil(file: string | undefined, given: Options): Promi
     const { handover, left } = await importFromFossil(opened.home, repository);
     const hooks = handover?.hooks ?? [];
     if (given.json) await show(opened, hooks, { specs: hooks, left, next: [], taken: [] }, true);
-    if (handover !== null) await sayTakenOver(opened, handover);
-    if (!given.json) sayRest({ left, next: [] }, hooks.length);
+    if (handover !== null) await sayTakenOver(opened, repository, handover);
+    if (given.json) return;
+    if (hooks.length === 0 && left.length === 0)
+      say(`fossil has no hooks in ${plain(repository.path)}. Nothing was added.`);
+    else sayRest({ left, next: [] }, hooks.length);
   });
 }
 
-async function sayTakenOver(opened: Opened, { hooks, after, missedUpto }: Handover): Promise<void> {
+async function sayTakenOver(
+  opened: Opened,
+  row: { path: string },
+  { hooks, after, missedUpto }: Handover,
+): Promise<void> {
   const { ringDaemon } = await import("../../home/ring.ts");
   const from = after === null ? "" : ` after receipt ${after}`;
+  const back = plain(`gatepost hook export --to fossil -R ${typed(row.path)}`);
   say(
-    `${hooks.length} ${hooks.length === 1 ? "hook" : "hooks"} taken over${from}. Fossil no longer runs them; back again: gatepost hook export --to fossil`,
+    `${hooks.length} ${hooks.length === 1 ? "hook" : "hooks"} taken over${from}. Fossil no longer runs them; back again: ${back}`,
   );
+  if (after === null && hooks.some(({ type }) => type === "after-receive"))
+    say(
+      "fossil has never run them: what arrived in the last day is handed out at the next pass, as fossil would have.",
+    );
+  const { arrivalWarnings } = await import("../../home/arrival-warnings.ts");
+  const [hears] = hooks.flatMap((hook) => arrivalWarnings(opened.home, hook));
+  if (hears !== undefined) say(plain(`Mind: ${hears}`));
   if (missedUpto !== null)
     say(
       `Mind: receipts up to ${missedUpto} went to other hooks meanwhile. For these: gatepost hook test --base-rcvid ${after ?? 0} --new-rcvid ${missedUpto} ID`,

@@ -89,11 +89,12 @@ function describe(done: Registration): void {
   if (shared) facts.push("shared: others may push");
   print(plain(`${repository.name}: ${what} (${facts.join(", ")}), home ${home}`));
   if (said[how] !== "") print(said[how]);
+  if (done.replaced) print("Another repository than before stands there: what is in it now counts as seen.");
   if (chained.length > 0) print(`Existing hooks keep running: ${chained.join(" ")}.`);
   if (done.importable > 0)
     print(
       plain(
-        `It has ${counted(done.importable, "hook")} of its own, which fossil goes on running. To take over: gatepost hook import --from fossil -R ${typed(repository.path)}`,
+        `It has ${counted(done.importable, "hook")} of its own, which fossil goes on running until they are taken over: gatepost hook import --from fossil -R ${typed(repository.path)}`,
       ),
     );
   if (noShim !== null)
@@ -105,8 +106,10 @@ function nextStep(done: readonly Registration[]): void {
   if (first === undefined || done.every(({ known }) => known)) return;
   const oneHome = done.length > 1 && done.every(({ home }) => home === first.home);
   const here = !oneHome && done.length === 1 && first.repository.workTree === process.cwd();
+  const importing = `hook import --from fossil -R ${typed(first.repository.path)}`;
   const one = here ? "" : `-R ${typed(first.repository.workTree ?? first.repository.path)} `;
   const at = oneHome ? `--home ${typed(first.home)} --all ` : one;
   const type = oneHome || first.bare ? "after-receive" : "before-commit";
-  say(plain(`Next: gatepost hook add ${at}--type ${type} --command '…'`));
+  const adding = `hook add ${at}--type ${type} --command '…'`;
+  say(plain(`Next: gatepost ${done.length === 1 && first.importable > 0 ? importing : adding}`));
 }

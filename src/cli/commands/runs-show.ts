@@ -111,7 +111,7 @@ function gateLines(gate: Gate, what: string): string[] {
   if (gate.authorName !== null || gate.authorEmail !== null) {
     const [author, email] = [gate.authorName, gate.authorEmail].map((bytes) => shown(bytes) ?? "");
     const date = gate.authorDate === null ? "" : `, ${displayText(gate.authorDate)}`;
-    out.push(`  author ${author} <${email}>${date}`);
+    out.push(`  author ${author}${email === "" ? "" : ` <${email}>`}${date}`);
   }
   for (const { ref, old, new: value } of gate.updates.slice(0, 10))
     out.push(`  ${displayText(ref)} ${old.slice(0, 12)}..${value.slice(0, 12)}`);
@@ -124,7 +124,8 @@ const lastOf = ({ receipts }: RunDetail): number | null =>
   receipts.reduce<number | null>((last, { native }) => (native === null ? last : Math.max(last ?? 0, native)), null);
 
 function receiptLines(receipt: RunDetail["receipts"][number]): string[] {
-  const verb = { push: "pushed", work: "made", reconciled: "found by looking at the refs" }[receipt.source];
+  const verbs = { push: "pushed", work: "made", reconciled: "found by looking at the refs" };
+  const verb = receipt.native !== null && receipt.source === "push" ? "received" : verbs[receipt.source];
   const by = receipt.user === null ? "" : ` by ${displayText(receipt.user)}`;
   const claims = receipt.claimedUser === null ? "" : ` (who says to be ${displayText(receipt.claimedUser)})`;
   const from = receipt.address === null ? "" : ` from ${displayText(receipt.address)}`;

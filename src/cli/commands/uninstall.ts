@@ -22,13 +22,18 @@ export function registerUninstall(program: Command): void {
             hint: "Add -R REPOSITORY.",
           });
         const { uninstall } = await import("../../home/uninstall.ts");
+        const { hooksFor } = await import("../../home/hooks.ts");
+        const unheard =
+          repository.kind === "fossil"
+            ? hooksFor(home, repository).filter(({ type }) => type !== "disabled").length
+            : 0;
         const { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited, editorGone } = await uninstall(
           home,
           repository,
           given.purge === true,
         );
         print(
-          `${plain(repository.name)}: ${removed.length === 0 ? "no shims were there" : `taken out: ${removed.join(" ")}`}`,
+          `${plain(repository.name)}: ${removed.length === 0 ? (repository.kind === "git" ? "no shims were there" : "taken out") : `taken out: ${removed.join(" ")}`}`,
         );
         sayEdited(edited);
         if (editorGone)
@@ -37,6 +42,10 @@ export function registerUninstall(program: Command): void {
           );
         if (keptFor !== null)
           print(`The shims in ${plain(keptFor)} stay: other registered repositories use that folder.`);
+        if (unheard > 0)
+          say(
+            `Mind: ${counted(unheard, "hook")} of it ${unheard === 1 ? "is" : "are"} run by nobody now, fossil included. To give them to fossil, do that first: gatepost hook export --to fossil`,
+          );
         if (hooksDeleted > 0) print(`Deleted with it: ${counted(hooksDeleted, "hook")} for this repository alone.`);
         if (given.purge && stillServed > 0)
           say(

@@ -18,7 +18,6 @@ import { type ByteString, fromBuffer } from "../../core/bytes.ts";
 import { GatepostError } from "../../core/errors.ts";
 import type { Instant } from "../../core/units.ts";
 import type { Arrival, Arrivals, Rows, Span, Watermark } from "../repository.ts";
-import { ridsOf } from "./rids.ts";
 
 type Db = BetterSqlite3.Database;
 
@@ -187,17 +186,24 @@ function embargoOf(db: Db): Instant | null {
 }
 
 /** Whether what the spans brought waits for content that has not come: a file or parent of a check-in, what an artifact
- *  is stored or written as a change of, or anything that was named while it came. What was shunned never will. */
+ *  is stored or written as a change of, or anything that was named while it came. What was shunned never will, nor what is
+ *  private elsewhere. Asked from the side of the missing, which are few: what waits may be a whole repository. */
 function isIncomplete(db: Db, spans: readonly Span[], phantoms: readonly number[] | null): boolean {
   if (spans.length === 0 || phantoms?.length === 0) return false;
-  const awaited = `FROM phantom JOIN blob USING (rid)
-    WHERE uuid NOT IN (SELECT uuid FROM shun) AND rid NOT IN (SELECT rid FROM private) AND rid`;
+  const missing = `phantom JOIN blob AS named USING (rid)
+    WHERE named.uuid NOT IN (SELECT uuid FROM shun) AND phantom.rid NOT IN (SELECT rid FROM private)`;
   const first = Math.min(...spans.map(({ rows }) => (rows !== null && rows.low <= rows.high ? rows.low : Infinity)));
-  if (Number.isFinite(first) && db.prepare(`SELECT 1 ${awaited} >= ? LIMIT 1`).get(first) !== undefined) return true;
-  const missing = db.prepare<[{ rid: number }], number>(
-    `SELECT 1 ${awaited} IN (
-       SELECT fid FROM mlink WHERE mid = :rid UNION ALL SELECT pid FROM plink WHERE cid = :rid UNION ALL
-       SELECT srcid FROM delta WHERE rid = :rid UNION ALL SELECT baseline FROM orphan WHERE rid = :rid) LIMIT 1`,
-  );
-  return ridsOf(db, { spans }).some((rid) => missing.get({ rid }) !== undefined);
+  if (Number.isFinite(first) && db.prepare(`SELECT 1 FROM ${missing} AND phantom.rid >= ? LIMIT 1`).get(first))
+    return true;
+  const waitsFor = ["mid FROM mlink WHERE fid", "cid FROM plink WHERE pid", "rid FROM delta WHERE srcid"];
+  const needing = [...waitsFor, "rid FROM orphan WHERE baseline"].map((way) => `SELECT ${way} = missing.rid`);
+  const numbers = db
+    .prepare<[], number>(
+      `WITH missing AS (SELECT phantom.rid AS rid FROM ${missing})
+       SELECT DISTINCT rcvid FROM missing JOIN blob ON blob.rid IN (${needing.join(" UNION ALL ")})`,
+    )
+    .pluck();
+  for (const number of numbers.iterate())
+    if (spans.some(({ after, upto }) => number > after && number <= upto)) return true;
+  return false;
 }
