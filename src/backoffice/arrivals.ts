@@ -7,9 +7,10 @@
  * one process of Fossil uses one number for all it stores, in several transactions: what comes later under a number that
  * was read is a receipt of its own. (Fossil's own hooks never see it.)
  *
- * Held back is what is not complete: as long as Fossil says so (hook-embargo, which any stranger's clone lifts), or a
- * check-in among what waits refers to content that has not come, within the limits of every embargo (core/cut.ts). Each
- * write to the file brings a look, so that the end of a transfer lifts it at once; and the cut knows when to come back.
+ * Held back is what is not complete: as long as Fossil says so (hook-embargo, which any stranger's clone lifts), or what
+ * waits refers to content that has not come, or names came with it whose content did not, within the limits of every
+ * embargo (core/cut.ts). Each write to the file brings a look, so that the end of a transfer lifts it at once; and the
+ * cut knows when to come back.
  *
  * Proven by test/e2e/fossil-*.test.ts.
  */

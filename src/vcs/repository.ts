@@ -123,7 +123,7 @@ export type Arrivals = {
   watermark: Watermark;
   /** The embargo that the repository keeps. */
   embargo: Instant | null;
-  /** A check-in among what waits refers to content that has not come. */
+  /** What waits refers to content that has not come: the transfer goes on, or broke off. */
   incomplete: boolean;
   /** The file is an earlier state of what was read before: it was restored from a backup. */
   restored: boolean;

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import * as fs from "node:fs";
-import { connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { displayText } from "../../src/core/bytes.ts";
 import { receiptsBetween } from "../../src/store/receipt.ts";
@@ -168,10 +168,10 @@ export function makeFossilWorld(name = "gatepost-fossil-"): FossilWorld {
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
-  const address = server.address();
+  const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, "close");
-  return typeof address === "object" && address !== null ? address.port : 0;
+  return port;
 }
 
 async function answers(port: number): Promise<void> {
@@ -249,4 +249,30 @@ export function manyFiles(world: FossilWorld, file: string): void {
      INSERT INTO filename(fnid, name) SELECT 1000 + n, n || '-' || hex(zeroblob(100)) FROM n;
      INSERT INTO mlink(mid, fid, fnid) SELECT 1, 1000 + n, 1000 + n FROM n`,
   );
+}
+
+/** A way to a server on which connections are held or refused as long as `meets` says so. */
+export async function gateTo(port: number, how: "hold" | "refuse", meets: () => boolean) {
+  let goOn = (): void => {};
+  let tell = (): void => {};
+  const met = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const released = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const gate = createServer(async (from) => {
+    from.on("error", () => {});
+    if (meets()) {
+      if (how === "refuse") return void from.destroy();
+      tell();
+      await released;
+    }
+    const to = connect(port, "127.0.0.1");
+    to.on("error", () => from.destroy());
+    from.pipe(to).pipe(from);
+  }).listen(0, "127.0.0.1");
+  await once(gate, "listening");
+  const { port: own } = gate.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${own}/`, met, goOn: () => goOn(), close: () => void gate.close() };
 }

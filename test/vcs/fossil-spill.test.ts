@@ -1,15 +1,16 @@
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterAll, afterEach, expect, test } from "vitest";
 import { Spill } from "../../src/vcs/fossil/spill.ts";
 
 const folder = fs.mkdtempSync(join(tmpdir(), "spill-"));
 const before = process.env["TMPDIR"];
 process.env["TMPDIR"] = folder;
 afterEach(() => expect(fs.readdirSync(folder), "nothing has a name").toEqual([]));
-process.on("exit", () => {
+afterAll(() => {
   if (before === undefined) delete process.env["TMPDIR"];
+  else process.env["TMPDIR"] = before;
   fs.rmSync(folder, { recursive: true, force: true });
 });
 

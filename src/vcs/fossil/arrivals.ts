@@ -11,7 +11,10 @@
  * last one read is not there, the file is an earlier state, restored from a backup, if its first receipt is the one we
  * know: then all that is newer than what was read has arrived. Otherwise another repository stands there.
  *
- * Proven by test/vcs/fossil-arrivals.test.ts.
+ * A number that grows is no theory: a commit whose pull broke off after its first round trip, and that goes on all the
+ * same, stores under the number of the pull. And a number may have no row: where the transaction that made it failed.
+ *
+ * Proven by test/vcs/fossil-arrivals.test.ts, fossil-phantoms.test.ts and fossil-replaced.test.ts.
  */
 import type BetterSqlite3 from "better-sqlite3";
 import { type ByteString, fromBuffer } from "../../core/bytes.ts";
