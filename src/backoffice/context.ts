@@ -44,8 +44,8 @@ export type Memory = {
   readonly unsettled: Map<RepositoryId, Map<string, number>>;
   /** Since when (monotonic ms) a push has been seen that is still being received. */
   readonly receiving: Map<RepositoryId, number>;
-  /** Since when (monotonic ms) a repository has been found locked. */
-  readonly busy: Map<RepositoryId, number>;
+  /** Since when (monotonic ms) a repository has been found locked, and whether that was said. */
+  readonly busy: Map<RepositoryId, { since: number; said: boolean }>;
   /** Names of the entries that the last look saw: one that is not among them is news. */
   seen: ReadonlySet<string>;
   /** Repositories to be looked at again whatever their fingerprint says. */

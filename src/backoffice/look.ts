@@ -28,8 +28,8 @@ import { followedRefs, type Stored, settleRepository } from "./settle.ts";
 export type Reach = "spool" | "changed" | "everything";
 
 /** What a look found: receipts made, in how many ms it is worth to look again (null: nothing is unsettled), and which
- *  repositories it looked at. */
-export type Looked = { receipts: number; again: number | null; at: RepositoryId[] };
+ *  repositories it looked at; `locked`: one of them has been locked for so long that a pass does not wait for it. */
+export type Looked = { receipts: number; again: number | null; at: RepositoryId[]; locked: boolean };
 
 /** For how long (ms) a locked repository is tried again, and how soon. */
 const BUSY_FOR = 10_000;
@@ -45,7 +45,7 @@ export async function look(ctx: HomeContext, token: number, reach: Reach): Promi
   if (reach !== "spool" || isGateLogRipe(ctx.layout.spool, Date.now())) storeLog(ctx);
   ctx.memory.seen = first.names;
   const grace = settingMillis(ctx.settings, "reconcile-age");
-  const looked: Looked = { receipts: 0, again: first.partial ? grace : null, at: [] };
+  const looked: Looked = { receipts: 0, again: first.partial ? grace : null, at: [], locked: false };
   const candidates = findCandidates(ctx, token, reach, first.byRepository);
   looked.at = candidates.map(({ row }) => row.id);
   for (let at = 0; at < candidates.length; at += GROUP) {
@@ -56,7 +56,8 @@ export async function look(ctx: HomeContext, token: number, reach: Reach): Promi
     for (const read of group) {
       if (read === null) continue;
       if ("busy" in read) {
-        looked.again = Math.min(looked.again ?? BUSY_AGAIN, BUSY_AGAIN);
+        if (read.busy === "long") looked.locked = true;
+        else looked.again = Math.min(looked.again ?? BUSY_AGAIN, BUSY_AGAIN);
         continue;
       }
       const { row } = read.candidate;
@@ -137,20 +138,26 @@ async function readOne(ctx: HomeContext, token: number, candidate: Candidate) {
     ctx.memory.busy.delete(row.id);
     return { candidate, arrived };
   } catch (error) {
-    if (isBusyYet(ctx, row, error)) return { busy: true };
+    const busy = isLocked(error) ? stillLocked(ctx, row) : null;
+    if (busy !== null) return { busy };
     park(ctx, token, row, error);
     return null;
   }
 }
 
-/** One that is locked is tried again for a while, before it is parked. */
-function isBusyYet(ctx: HomeContext, row: RepositoryRow, error: unknown): boolean {
-  if (!(error instanceof GatepostError) || error.code !== "GP_BUSY") return false;
-  const since = ctx.memory.busy.get(row.id) ?? performance.now();
-  ctx.memory.busy.set(row.id, since);
-  if (performance.now() - since > BUSY_FOR) return false;
+const isLocked = (error: unknown): boolean => error instanceof GatepostError && error.code === "GP_BUSY";
+
+/** One that another program keeps locked is tried again at once for a while, then each time that this process looks. */
+function stillLocked(ctx: HomeContext, row: RepositoryRow): "short" | "long" {
+  const busy = ctx.memory.busy.get(row.id) ?? { since: performance.now(), said: false };
+  ctx.memory.busy.set(row.id, busy);
   ctx.memory.lookAgain.add(row.id);
-  return true;
+  if (performance.now() - busy.since <= BUSY_FOR) return "short";
+  const seconds = Math.round(BUSY_FOR / 1000);
+  if (!busy.said)
+    ctx.log("error", `${row.name} has been locked by another program for ${seconds} s; it waits for that`);
+  busy.said = true;
+  return "long";
 }
 
 function settleOne(
@@ -188,7 +195,7 @@ function requireSame(row: RepositoryRow): void {
     });
 }
 
-const PARKABLE: ReadonlySet<string> = new Set(["GP_NO_REPOSITORY", "GP_REPOSITORY", "GP_VCS", "GP_DENIED", "GP_BUSY"]);
+const PARKABLE: ReadonlySet<string> = new Set(["GP_NO_REPOSITORY", "GP_REPOSITORY", "GP_VCS", "GP_DENIED"]);
 
 /** A repository that cannot be read is parked with the reason and tried again at each full look; the others go on. */
 function park(ctx: HomeContext, token: number, row: RepositoryRow, raw: unknown): void {

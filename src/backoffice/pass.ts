@@ -76,7 +76,7 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
     if (full || ctx.isOutOfLine()) await ctx.refreshGates();
     let reach = full ? "everything" : options.reach;
     while (!signal.aborted && failures.length === 0) {
-      const { receipts, again, at } = await look(ctx, keeper.token, reach);
+      const { receipts, again, at, locked } = await look(ctx, keeper.token, reach);
       passed.receipts += receipts;
       for (const id of at) passed.looked.add(id);
       if (reach === "everything") writeAsHolder(ctx.db, keeper.token, () => noteFullLook(ctx.db, now()));
@@ -96,7 +96,7 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
         active.set(row.id, working);
       }
       const wait = nextWake(ready.dueAt, again, options.stay);
-      passed.dueAt = ready.dueAt;
+      passed.dueAt = locked ? earlier(ready.dueAt, (now() + LOCKED_AGAIN) as Instant) : ready.dueAt;
       if (active.size === 0 && wait === null) break;
       await ctx.bell.wait(wait, signal);
     }
@@ -109,6 +109,11 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
   if (failures.length > 0) throw failures[0];
   return passed;
 }
+
+/** When a repository that stays locked is worth another look. */
+const LOCKED_AGAIN = 5000;
+
+const earlier = (one: Instant | null, other: Instant): Instant => (one !== null && one < other ? one : other);
 
 /** In how many ms the pass has something to do by itself; null when there is nothing to wait for. */
 function nextWake(dueAt: Instant | null, again: number | null, stay: boolean): number | null {
