@@ -18,7 +18,14 @@
 import { CEILING, EMBARGO, receiptTime } from "../core/cut.ts";
 import { after, between, type Instant } from "../core/units.ts";
 import { writeAsHolder } from "../store/lease.ts";
-import { addReceipt, newestReceipt, type Receipt, receiptsBetween, waitingSince } from "../store/receipt.ts";
+import {
+  addReceipt,
+  nativeMarks,
+  newestReceipt,
+  type Receipt,
+  receiptsBetween,
+  waitingSince,
+} from "../store/receipt.ts";
 import { noteLook, putWatermark, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import type { Arrival, Arrivals, Fingerprint, FossilRepository, Span, Watermark } from "../vcs/repository.ts";
 import { type HomeContext, now } from "./context.ts";
@@ -47,7 +54,8 @@ export async function readArrivals(
   const isHeld = since !== null && between(since, now()) < CEILING;
   const waiting = isHeld ? receiptsBetween(ctx.db, row.id, row.cursor, Number.MAX_SAFE_INTEGER) : [];
   const spans = waiting.flatMap((receipt) => spanOf(receipt) ?? []);
-  return { row, fingerprint, found: await repository.arrivals(watermarkOf(row), spans) };
+  const known = () => nativeMarks(ctx.db, { repository: row.id });
+  return { row, fingerprint, found: await repository.arrivals(watermarkOf(row), spans, known) };
 }
 
 /** Stores it, in one transaction. Returns how many receipts were made; null when the position was changed meanwhile, as
@@ -57,8 +65,11 @@ export function storeArrivals(ctx: HomeContext, token: number, { row, fingerprin
   return writeAsHolder(ctx.db, token, () => {
     if (repositoryById(ctx.db, row.id)?.watermark !== row.watermark) return null;
     let newest = newestReceipt(ctx.db, row.id)?.at ?? null;
+    // What the last look did not see came after it, whatever clock the other machine has.
+    const goesOn = !found.restored && (watermarkOf(row)?.rid ?? 0) > 0;
+    const notBefore = goesOn ? row.lookedAt : 0;
     for (const arrival of found.arrivals) {
-      newest = receiptTime(arrival.again ? now() : arrival.at, newest, now());
+      newest = receiptTime(arrival.again ? now() : Math.max(arrival.at, notBefore), newest, now());
       addReceipt(ctx.db, row.id, receiptOfArrival(arrival, newest));
     }
     const embargo = embargoOf(found, newest);

@@ -1,6 +1,6 @@
 /** One attempt of a hook that is a shell command. */
 
-import { isSystemError } from "../core/errors.ts";
+import { GatepostError, isSystemError } from "../core/errors.ts";
 import { settingMillis } from "../core/settings.ts";
 import { readable, substitute } from "../core/substitute.ts";
 import type { Millis } from "../core/units.ts";
@@ -9,6 +9,7 @@ import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { type AttemptEnd, noteProcess } from "../store/run.ts";
 import { auxiliaryPath, removeAuxiliary, writeAuxiliary, writeRunner } from "./auxiliary.ts";
+import { detailsFor } from "./details.ts";
 import { folderOf, hookInput, hookVariables, programFor } from "./hook-input.ts";
 import { runName, type Trial } from "./trial.ts";
 
@@ -32,8 +33,12 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
       `run ${id}: ${readable(command, { program: programFor(ctx.layout, row), repository: row.path, auxiliary })}`,
     );
     try {
-      writeAuxiliary(auxiliary, { run: id, attempt: number, hook, row }, material);
+      const details = await detailsFor(ctx.open(row), command, material.range);
+      writeAuxiliary(auxiliary, { run: id, attempt: number, hook, row }, material, details);
     } catch (error) {
+      // As where the list cannot be made: no fault of the hook's, which is going to be tried again.
+      if (error instanceof GatepostError && error.code !== "GP_BUG")
+        return { ...notStarted(error.message), outcome: "stdin-failed" };
       if (isSystemError(error)) return notStarted(`${error.code}: ${error.message}`);
       throw error;
     }

@@ -8,15 +8,19 @@ import { dirname, join } from "node:path";
 import type { Hook } from "../core/hook.ts";
 import type { ProcessIdentity } from "../process/identity.ts";
 import type { RepositoryRow } from "../store/repository.ts";
+import type { Details } from "../vcs/repository.ts";
+import { detailMembers } from "./details.ts";
 import { type Material, showReceipt } from "./material.ts";
 
 export const auxiliaryPath = (folder: string, run: string): string => join(folder, `${run}.json`);
 
-/** Writes the file and returns its path. Receipts are written one by one: a batch may hold more than fits a string. */
+/** Writes the file. Receipts are written one by one: a batch may hold more than fits a string. `details` are read before,
+ *  by `detailsFor`. */
 export function writeAuxiliary(
   path: string,
   about: { run: string; attempt: number; hook: Hook; row: RepositoryRow },
   material: Material,
+  details: Details | null,
 ): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   rmSync(path, { force: true });
@@ -35,7 +39,9 @@ export function writeAuxiliary(
         receipts: material.leftOut.map(dated),
       },
     };
-    writeSync(file, `${JSON.stringify(head).slice(1, -1)},\n"receipts": [`);
+    writeSync(file, `${JSON.stringify(head).slice(1, -1)},\n`);
+    for (const text of details === null ? [] : detailMembers(details)) writeSync(file, text);
+    writeSync(file, '"receipts": [');
     for (const [index, receipt] of material.receipts.entries())
       writeSync(file, `${index === 0 ? "\n" : ",\n"}${JSON.stringify(showReceipt(receipt))}`);
     writeSync(file, "\n]}\n");

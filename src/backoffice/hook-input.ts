@@ -89,6 +89,6 @@ function pushVariables(row: RepositoryRow, receipt: Material["receipts"][number]
   return variables;
 }
 
-/** Variables are text to Node: bytes that are no UTF-8 are handed over escaped. */
+/** Variables are text to Node, without NUL: other bytes are handed over escaped. */
 const shown = (bytes: Parameters<typeof displayText>[0] | null): string =>
-  bytes === null ? "" : (toText(bytes) ?? displayText(bytes));
+  bytes === null ? "" : ((bytes.includes("\0") ? null : toText(bytes)) ?? displayText(bytes));

@@ -197,12 +197,16 @@ function requireSame(row: RepositoryRow): void {
 
 const PARKABLE: ReadonlySet<string> = new Set(["GP_NO_REPOSITORY", "GP_REPOSITORY", "GP_VCS", "GP_DENIED"]);
 
+/** Whether an error is about one repository alone, so that the others go on. */
+export function isOfRepository(error: unknown): error is Error {
+  return error instanceof GatepostError ? PARKABLE.has(error.code) || isLocked(error) : isSystemError(error);
+}
+
 /** A repository that cannot be read is parked with the reason and tried again at each full look; the others go on. */
 function park(ctx: HomeContext, token: number, row: RepositoryRow, raw: unknown): void {
   const error = fromSystem(raw);
-  const isOfRepository = error instanceof GatepostError ? PARKABLE.has(error.code) : isSystemError(error);
-  if (!isOfRepository) throw error;
-  const reason = (error as Error).message;
+  if (!isOfRepository(error)) throw error;
+  const reason = error.message;
   if (row.parked === reason) return;
   ctx.log("error", `${row.name} cannot be looked at: ${reason}`);
   writeAsHolder(ctx.db, token, () => parkRepository(ctx.db, { id: row.id, parked: reason }));

@@ -57,7 +57,8 @@ export function materialOf(db: Database, row: RepositoryRow, run: Run): Material
   return batch === null ? null : materialBetween(db, row, batch, run.receipt);
 }
 
-const shown = (bytes: ByteString | null): string | null =>
+/** Bytes as JSON shows them: text, or escaped where they are no UTF-8. */
+export const shown = (bytes: ByteString | null): string | null =>
   bytes === null ? null : (toText(bytes) ?? displayText(bytes));
 
 /** A receipt as JSON and function hooks show it. Bytes that are no UTF-8 are escaped; a ref has them in base64 too. */

@@ -21,6 +21,7 @@ import { attemptFunction } from "./attempt-function.ts";
 import { type HomeContext, hookLabel, now } from "./context.ts";
 import { unmatched } from "./cutter.ts";
 import type { ListingNote } from "./hook-input.ts";
+import { isOfRepository } from "./look.ts";
 import { type Material, materialOf } from "./material.ts";
 import { runName, type Trial } from "./trial.ts";
 
@@ -40,16 +41,18 @@ export async function execute(
   if (hook === null) return skip("the hook was deleted");
   if (hook.type !== run.type) return skip(`the hook is ${hook.type} now`);
   if (material === null) return skip("its batch was pruned");
-  const unmet = await unmetBranches(ctx, row, hook, material);
-  if (unmet !== null) return skip(unmet);
-  if (hook.paths !== null && hook.stdin !== "paths") {
-    if (!(await ctx.open(row).touches(material.range, hook.paths, signal)))
-      return skip(`--path ${hook.paths.join(" ")} did not match`);
+  try {
+    const reason = await leftOutBecause(ctx, row, hook, material, signal);
+    if (reason !== null) return skip(reason);
+  } catch (error) {
+    if (!isOfRepository(error)) throw error;
+    // The rules need a repository that cannot be read now; no other repository is to suffer from that.
+    const reason = `its rules could not be looked at: ${error.message}`;
+    ctx.log("error", `run ${runName(run)}: ${reason}`);
+    const dueAt = (now() + MINUTE) as Instant;
+    writeAsHolder(ctx.db, token, () => settleRun(ctx.db, run.id, { state: "waiting", reason, dueAt }, now()));
+    return;
   }
-  if (hook.stdin === "paths" && !(await hasPaths(ctx, row, hook, material, signal)))
-    return skip(hook.paths === null ? "no path is left" : `--path ${hook.paths.join(" ")} leaves no path`);
-  if (hook.artifacts !== null && !(await hasArtifact(ctx, row, hook.artifacts, material, signal)))
-    return skip(`--artifact ${hook.artifacts.join(" ")}: none arrived`);
   const number = writeAsHolder(ctx.db, token, () => beginAttempt(ctx.db, run, token, now()));
   if (number === null) return;
   const note: ListingNote = { gone: null };
@@ -66,6 +69,29 @@ export async function execute(
   });
   const took = ended.took === null ? "" : ` in ${ended.took} ms`;
   ctx.log(verdict.failed ? "info" : "debug", `run ${runName(run)}: ${verdict.end.reason ?? verdict.end.state}${took}`);
+}
+
+/** Why a rule that needs the repository leaves the hook out; null when none does. */
+async function leftOutBecause(
+  ctx: HomeContext,
+  row: RepositoryRow,
+  hook: Hook,
+  material: Material,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const unmet = await unmetBranches(ctx, row, hook, material);
+  if (unmet !== null) return unmet;
+  if (
+    hook.paths !== null &&
+    hook.stdin !== "paths" &&
+    !(await ctx.open(row).touches(material.range, hook.paths, signal))
+  )
+    return `--path ${hook.paths.join(" ")} did not match`;
+  if (hook.stdin === "paths" && !(await hasPaths(ctx, row, hook, material, signal)))
+    return hook.paths === null ? "no path is left" : `--path ${hook.paths.join(" ")} leaves no path`;
+  if (hook.artifacts !== null && !(await hasArtifact(ctx, row, hook.artifacts, material, signal)))
+    return `--artifact ${hook.artifacts.join(" ")}: none arrived`;
+  return null;
 }
 
 /** Of a repository without refs, `--ref` means the branches that check-ins arrived on; null when one of them matches. */

@@ -19,6 +19,7 @@ import { GatepostError } from "../core/errors.ts";
 import { covers, DEFAULT_SEQUENCE, type Hook } from "../core/hook.ts";
 import { homePlace } from "../core/layout.ts";
 import { quoted } from "../core/shell-word.ts";
+import type { RepositoryId } from "../core/units.ts";
 import { pathFunction } from "../gate/path-case.ts";
 import {
   editorScript,
@@ -73,20 +74,22 @@ export function noteLists(home: OpenHome): void {
 type InLine = {
   /** Looks at all lists, since others may have changed them, and not only at those that are to be changed. */
   all?: boolean;
+  /** Looks at this one's list in any case. */
+  also?: RepositoryId;
   /** For how many milliseconds to wait where a list is locked. */
   patience?: number;
 };
 
 /** Brings the lists in line with the hook database. Idempotent; only the home's owner can. Returns what went wrong; one
  *  list that cannot be changed does not keep the others from it, and the note stays. */
-export async function bringFossilInLine(home: OpenHome, { all = false, patience = 30_000 }: InLine = {}) {
+export async function bringFossilInLine(home: OpenHome, { all = false, also, patience = 30_000 }: InLine = {}) {
   const failures: GatepostError[] = [];
   const note = noteOfLists(home);
-  if ((note === null && !all) || !isOwner(home.dir)) return failures;
+  if ((note === null && !all && also === undefined) || !isOwner(home.dir)) return failures;
   for (const one of fossilRows(home)) {
     const { row, isAsked } = one;
     if (!existsSync(row.path) || homeOf(row) !== home.dir) continue; // gone, or served by another home now
-    if (!all && isAsked === stands(row)) continue;
+    if (!all && row.id !== also && isAsked === stands(row)) continue;
     try {
       await bringInLine(home, one, patience);
       putHooksFolders(home.db, row.id, isAsked ? [{ path: row.path, use: "own" }] : []);

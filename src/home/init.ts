@@ -7,7 +7,7 @@ import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } 
 import { basename, dirname, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { homePlace, layout, pointerText } from "../core/layout.ts";
-import type { Instant } from "../core/units.ts";
+import type { Instant, RepositoryId } from "../core/units.ts";
 import { closeDatabase, openDatabase, write } from "../store/database.ts";
 import {
   addRepository,
@@ -75,7 +75,7 @@ export async function register(path: string, home: string | null, more = false):
     if (dir !== place) writePointer(place, dir, registered.repository.id);
     const placed = await subject.place(open, registered.repository, how);
     if (more) markStale(open);
-    else await bringAllInLine(open);
+    else await bringAllInLine(open, registered.repository.id);
     ringDaemon(open); // it is to watch this repository from now on
     return {
       ...registered,
@@ -101,9 +101,9 @@ export async function finish(dir: string): Promise<void> {
   }
 }
 
-async function bringAllInLine(home: OpenHome): Promise<void> {
+async function bringAllInLine(home: OpenHome, also?: RepositoryId): Promise<void> {
   requireReached(refreshGates(home));
-  requireListed(await bringFossilInLine(home));
+  requireListed(await bringFossilInLine(home, also === undefined ? {} : { also }));
   for (const row of abandonedHandovers(home)) await finishHandover(home, row);
 }
 

@@ -11,6 +11,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { receiptOfArrival } from "../backoffice/arrivals.ts";
 import { writeAuxiliary } from "../backoffice/auxiliary.ts";
+import { detailsFor } from "../backoffice/details.ts";
 import { folderOf, hookInput, hookVariables, type ListingNote, programFor } from "../backoffice/hook-input.ts";
 import { type Material, materialBetween } from "../backoffice/material.ts";
 import { GatepostError } from "../core/errors.ts";
@@ -63,7 +64,10 @@ export async function tryHook(
       const file = options.auxiliary ?? (isGate ? "" : own);
       const settings = homeSettings(home);
       try {
-        if (file === own) writeAuxiliary(own, { run: "test", attempt: 1, hook, row }, material);
+        if (file === own) {
+          const details = await detailsFor(repository, command, material.range);
+          writeAuxiliary(own, { run: "test", attempt: 1, hook, row }, material, details);
+        }
         return await runAttempt({
           command: substituted.command,
           cwd: folderOf(row),

@@ -32,8 +32,12 @@ export type EntryTarget = { home: string; repository: string; id: number | null 
 
 /** The command of the entry. */
 export function fossilEntry({ home, repository, id }: EntryTarget): string {
-  const which = id === null ? "" : ` _gatepost_key=${id} _gatepost_repository=${safe(repository)}`;
-  return `${FOSSIL_ENTRY_START}${safe(home)}${which} eval ${safe(TEXT)}`;
+  // All of them are set, or the caller's environment would choose.
+  const which =
+    id === null
+      ? "_gatepost_key= _gatepost_repository="
+      : `_gatepost_key=${id} _gatepost_repository=${safe(repository)}`;
+  return `${FOSSIL_ENTRY_START}${safe(home)} ${which} _gatepost_hook=before-commit _gatepost_named= eval ${safe(TEXT)}`;
 }
 
 /** Whether a command of a hook list is such an entry, of whatever home. */

@@ -165,6 +165,9 @@ async function readRows(file: string, options: Options): Promise<Rows> {
 
 const END = "gatepost: end of script";
 
+/** How long (ms) a fossil program may take beyond its wait for locks before it is ended. */
+const HANGS = 60_000;
+
 /** What the script prints, line by line; an error unless it ran to its end. */
 async function runScript(file: string, statements: readonly string[], { patience }: Options): Promise<string[]> {
   requireOwner(file);
@@ -179,6 +182,7 @@ async function runScript(file: string, statements: readonly string[], { patience
         USER: "gatepost",
         LC_ALL: "C",
       },
+      timeout: (patience ?? PATIENCE) + HANGS,
       input: `${[...head, ...statements, `SELECT '${END}';`].join("\n")}\n`,
     });
     const lines = stdout.toString("latin1").split("\n");

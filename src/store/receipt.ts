@@ -154,5 +154,11 @@ export const dropWaiting = change<{ repository: RepositoryId; cursor: ReceiptId 
   "DELETE FROM receipt WHERE repository = :repository AND id > :cursor",
 );
 
+/** The repository's own numbers of its receipts, the newest first, each with the hash in its last row ("": it has none). */
+export const nativeMarks = all<{ rcvid: number; mark: string }, { repository: number }>(
+  `SELECT native AS rcvid, ifnull(rows ->> 'mark', '') AS mark FROM receipt
+   WHERE repository = :repository AND native IS NOT NULL ORDER BY id DESC`,
+);
+
 /** Marks a receipt as older than the window of its batch. */
 export const leaveOut = change<{ id: ReceiptId }>("UPDATE receipt SET left_out = 1 WHERE id = :id");

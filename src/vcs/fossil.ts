@@ -5,6 +5,7 @@ import { toBuffer } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
 import { parsePathspecs } from "../core/pathspec.ts";
 import { readArrivals, readReceipts, watermarkAfter } from "./fossil/arrivals.ts";
+import { readDetails } from "./fossil/details.ts";
 import { fossilFingerprint } from "./fossil/fingerprint.ts";
 import { listArtifacts } from "./fossil/listing.ts";
 import { readFossil } from "./fossil/open.ts";
@@ -25,11 +26,12 @@ export function openFossil(file: string): FossilRepository {
     path: file,
     fingerprint: (previous, now) => fossilFingerprint(file, previous, now),
     // A look has others to see to: one that is locked is looked at again soon.
-    arrivals: (since, waiting) =>
-      readFossil(file, (db) => readArrivals(db, file, since, waiting), { patience: LOOK_PATIENCE }),
+    arrivals: (since, waiting, known) =>
+      readFossil(file, (db) => readArrivals(db, file, since, waiting, known), { patience: LOOK_PATIENCE }),
     receipts: (base, upto) => readFossil(file, (db) => readReceipts(db, base, upto)),
     positionAfter: (rcvid) => readFossil(file, (db) => watermarkAfter(db, rcvid)),
     branches: (range) => readFossil(file, (db) => branchesOf(db, rcvRange(range))),
+    details: (range) => readFossil(file, (db) => readDetails(db, rcvRange(range))),
     artifacts: (range) => readWhole(file, (db) => listArtifacts(db, rcvRange(range))),
     paths: (range, pathspecs) =>
       readWhole(file, (db) => pathLines(changedPaths(db, rcvRange(range)), matcher(pathspecs))),

@@ -97,7 +97,7 @@ export interface GitRepository extends Reading {
 
 /** How far the receipts of a repository were read, and by what it is known again: its project code; the number and the
  *  time (a Julian day, as stored) of the last receipt, the time of the first; the last row of artifacts and the hash in
- *  it; the rows whose content had not come (null: too many to be kept). */
+ *  it; the rows whose content had not come, as stretches [low, high] (null: not known, blobs are searched). */
 export type Watermark = {
   project: string;
   rcvid: number;
@@ -105,7 +105,7 @@ export type Watermark = {
   first: number;
   rid: number;
   mark: string;
-  phantoms: readonly number[] | null;
+  phantoms: readonly (readonly [number, number])[] | null;
 };
 
 /** One receipt as the repository tells it. `again`: this number was read before and has grown since. */
@@ -129,11 +129,60 @@ export type Arrivals = {
   restored: boolean;
 };
 
+/** One path that a check-in changed. A renamed file may have been edited too; where its old name is gone, that is
+ *  another one, `deleted`. */
+export type FileChange = {
+  path: ByteString;
+  change: "added" | "edited" | "deleted" | "renamed";
+  /** Its old name, of a renamed one. */
+  from?: ByteString;
+};
+
+/** A check-in as the repository shows it today, with what was amended. */
+export type CheckinDetails = {
+  hash: string;
+  user: ByteString;
+  at: Instant;
+  branch: ByteString;
+  comment: ByteString;
+  /** Hashes, the primary one first. */
+  parents: readonly string[];
+  private: boolean;
+  /** What it changed against its primary parent, in the order of bytes. */
+  files: readonly FileChange[];
+  /** How many such changes are left out. */
+  moreFiles: number;
+};
+
+/** A tag that a control artifact gave to another artifact (`propagated`: and to its descendants), or cancelled there,
+ *  whether or not that is still in force. The name is Fossil's: `sym-v1` for what people call v1. */
+export type TagChange = {
+  artifact: string;
+  name: ByteString;
+  target: string;
+  change: "added" | "propagated" | "cancelled";
+  value?: ByteString;
+};
+
+/** What the list of a range cannot say. `more`: what is left out, as it would be too long or cannot be read: check-ins,
+ *  control artifacts, private artifacts. */
+export type Details = {
+  checkins: readonly CheckinDetails[];
+  tags: readonly TagChange[];
+  /** The hashes of private artifacts. */
+  private: readonly string[];
+  more: { checkins: number; tags: number; private: number };
+};
+
+/** Receipts that were stored, the newest first, each with the hash in its last row ("": it had none). Asked of a file that
+ *  is an earlier state, to find the last one that it still has. */
+export type Known = () => Iterable<{ rcvid: number; mark: string }>;
+
 export interface FossilRepository extends Reading {
   readonly kind: "fossil";
   /** What arrived since the watermark (null: nothing, all counts as read), and whether that and what waits is complete.
    *  Throws GP_NO_REPOSITORY where another repository stands in its place. */
-  arrivals(since: Watermark | null, waiting: readonly Span[]): Promise<Arrivals>;
+  arrivals(since: Watermark | null, waiting: readonly Span[], known?: Known): Promise<Arrivals>;
   /** Its receipts after `base` (null: the one before the last) up to `upto` (null: the newest), by its own numbers, and
    *  the newest number, 0 where it has received nothing. */
   receipts(base: number | null, upto: number | null): Promise<{ newest: number; receipts: Omit<Arrival, "again">[] }>;
@@ -141,6 +190,8 @@ export interface FossilRepository extends Reading {
   positionAfter(rcvid: number): Promise<Watermark>;
   /** The branches of the check-ins of the range. */
   branches(range: Range): Promise<ByteString[]>;
+  /** What the list of the range cannot say, read at once and held in memory: there are limits. */
+  details(range: Range): Promise<Details>;
 }
 
 export type Repository = GitRepository | FossilRepository;

@@ -66,6 +66,55 @@ test("D17: paths come ended by NUL, deletions count, and a user's name cannot be
   expect(JSON.parse(fs.readFileSync(b.file("aux"), "utf8")).receipts).toMatchObject([{ user: "Jane by bob on trunk" }]);
 });
 
+test("D17: names of tags, deletions and what is private stand in %A; Fossil's hook cannot know them", async () => {
+  const b = await both(world);
+  const w = world.open(b.path);
+  const first = world.checkIn(w, { gone: "1\n", old: "2\n" });
+  await b.r.pass();
+  b.fossilPass();
+  await b.fossilGot();
+  fs.rmSync(b.file("fossil"));
+  b.r.hook(`cat %A > '${b.file("aux")}'`);
+  fs.rmSync(`${w.root}/gone`);
+  world.fossil(["mv", "--hard", "old", "new"], { cwd: w.root });
+  const second = world.checkIn(w, {}, ["--user-override", "Jane Doe on trunk"]);
+  world.fossil(["tag", "add", "release", first, "-R", b.path]);
+  world.fossil(["tag", "add", "mistake", first, "-R", b.path]);
+  world.fossil(["tag", "cancel", "mistake", first, "-R", b.path]);
+  const hidden = world.checkIn(w, { secret: "3\n" }, ["--private"]);
+  b.fossilPass();
+  const list = await b.fossilGot();
+  expect(list).toMatch(/ check-in to trunk by Jane Doe on trunk on \d/);
+  expect(list).toContain(` tag ${first.slice(0, 16)}\n`);
+  expect(list).toMatch(/ unknown\n/);
+  expect(list).toMatch(new RegExp(`^${hidden} check-in to private by alice on `, "m"));
+  expect(list).not.toMatch(/release|mistake|gone|old|new/);
+
+  await b.r.pass();
+  expect(b.got("gatepost"), "the list is the same").toBe(list);
+  const told = JSON.parse(fs.readFileSync(b.file("aux"), "utf8"));
+  const byJane = { user: "Jane Doe on trunk", branch: "trunk", comment: "m", parents: [first], private: false };
+  expect(told.checkins).toMatchObject([
+    { hash: second, ...byJane },
+    { hash: hidden, user: "alice", branch: "private", private: true },
+  ]);
+  expect(told.checkins[0].files).toEqual([
+    { path: "gone", change: "deleted" },
+    { path: "new", change: "renamed", from: "old" },
+    { path: "old", change: "deleted" },
+  ]);
+  const tags = told.tags.map((tag: Record<string, string>) => [tag["name"], tag["change"], tag["target"]]);
+  expect(tags).toEqual([
+    ["sym-release", "added", first],
+    ["sym-mistake", "added", first],
+    ["sym-mistake", "cancelled", first],
+  ]);
+  for (const { artifact } of told.tags) expect(list).toContain(`${artifact} `);
+  expect(told.private).toHaveLength(2);
+  expect(told.private).toContain(hidden);
+  expect(told.more).toEqual({ checkins: 0, tags: 0, private: 0 });
+});
+
 test("D18: a hook can ask for branches, paths and kinds of artifact; Fossil knows no such thing", async () => {
   const b = await both(world);
   for (const option of ["--ref", "--path", "--artifact"]) {

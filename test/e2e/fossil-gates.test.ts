@@ -171,7 +171,9 @@ describe("the entry in the hook list", () => {
     const before = text();
     x.hook("true");
     expect(x.list()).toHaveLength(3);
-    expect(x.list().at(-1)?.cmd).toMatch(/^_gatepost_home='\S+' eval '/);
+    expect(x.list().at(-1)?.cmd).toMatch(
+      /^_gatepost_home='\S+' _gatepost_key= _gatepost_repository= _gatepost_hook=before-commit _gatepost_named= eval '/,
+    );
     x.hook("true", "--sequence", "5");
     expect(x.list()).toHaveLength(3);
     expect(x.commit().stdout).toMatch(/^A\n/);

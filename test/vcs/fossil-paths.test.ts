@@ -29,7 +29,7 @@ function stand() {
     paths: (after: number, upto?: number) =>
       paths(after, upto).map(({ path: one, present }) => (present ? one : `-${one}`)),
     branches: (after: number, upto = newest()) => branchesOf(db, spans(after, upto)),
-    checkins: (after: number, upto = newest()) => [...checkinsOf(db, spans(after, upto))],
+    checkins: (after: number, upto = newest()) => [...checkinsOf(db, ridsOf(db, spans(after, upto)))],
     fossil: (...args: string[]) => fossil(folder, ...args),
     write: (name: string, content = "x".repeat(++written)) => {
       fs.mkdirSync(path.dirname(path.join(folder, name)), { recursive: true });

@@ -20,24 +20,28 @@ import type BetterSqlite3 from "better-sqlite3";
 import { type ByteString, fromBuffer } from "../../core/bytes.ts";
 import { GatepostError } from "../../core/errors.ts";
 import type { Instant } from "../../core/units.ts";
-import type { Arrival, Arrivals, Rows, Span, Watermark } from "../repository.ts";
+import type { Arrival, Arrivals, Known, Rows, Span, Watermark } from "../repository.ts";
 
 type Db = BetterSqlite3.Database;
 
-/** Phantoms beyond this many are not kept by row; what fills them is then found under its receipt alone. */
-const KEPT_PHANTOMS = 5_000;
-
-/** Reads, in the caller's read transaction. `file` is for messages. */
-export function readArrivals(db: Db, file: string, since: Watermark | null, waiting: readonly Span[]): Arrivals {
+/** Reads, in the caller's read transaction. `file` is for messages; `known` is asked of a file that was restored. */
+export function readArrivals(
+  db: Db,
+  file: string,
+  since: Watermark | null,
+  waiting: readonly Span[],
+  known: Known = () => [],
+): Arrivals {
   const watermark = watermarkNow(db);
-  const from = since === null ? null : placeOf(db, file, since, watermark);
+  requireNumbers(watermark, file);
+  const from = since === null ? null : placeOf(db, file, since, watermark, known);
   const arrivals = since === null || from === null ? [] : arrivalsAfter(db, since, from);
   const open = [...waiting, ...arrivals.map(({ rcvid, rows }) => ({ after: rcvid - 1, upto: rcvid, rows }))];
   return {
     arrivals,
     watermark,
     embargo: embargoOf(db),
-    incomplete: isIncomplete(db, open, watermark.phantoms),
+    incomplete: isIncomplete(db, open, watermark.phantoms ?? []),
     restored: from?.restored ?? false,
   };
 }
@@ -60,10 +64,6 @@ function watermarkNow(db: Db): Watermark {
   const project = db.prepare("SELECT value FROM config WHERE name = 'project-code'").pluck().get();
   const last = receipt(db, "ORDER BY rcvid DESC LIMIT 1");
   const blob = db.prepare<[], Blob>("SELECT rid, uuid FROM blob ORDER BY rid DESC LIMIT 1").get();
-  const phantoms = db
-    .prepare<[number], number>("SELECT rid FROM phantom ORDER BY rid LIMIT ?")
-    .pluck()
-    .all(KEPT_PHANTOMS + 1);
   return {
     project: String(project ?? ""),
     rcvid: last?.rcvid ?? 0,
@@ -71,14 +71,34 @@ function watermarkNow(db: Db): Watermark {
     first: receipt(db, "ORDER BY rcvid LIMIT 1")?.mtime ?? 0,
     rid: blob?.rid ?? 0,
     mark: blob?.uuid ?? "",
-    phantoms: phantoms.length > KEPT_PHANTOMS ? null : phantoms,
+    phantoms: phantomsNow(db),
   };
+}
+
+/** The rows of phantoms as stretches [low, high]: a transfer that begins makes thousands, one behind the other. */
+function phantomsNow(db: Db): [number, number][] {
+  const stretches: [number, number][] = [];
+  for (const rid of db.prepare<[], number>("SELECT rid FROM phantom ORDER BY rid").pluck().iterate()) {
+    const last = stretches.at(-1);
+    if (last !== undefined && last[1] === rid - 1) last[1] = rid;
+    else stretches.push([rid, rid]);
+  }
+  return stretches;
+}
+
+/** Numbers that fossil never gives can neither be compared nor stored: somebody made them. */
+function requireNumbers({ rcvid, mtime, first, rid, mark }: Watermark, file: string): void {
+  const isWhole = [rcvid, rid].every((number) => Number.isSafeInteger(number) && number >= 0);
+  if (isWhole && Number.isFinite(mtime) && Number.isFinite(first) && typeof mark === "string") return;
+  throw new GatepostError("GP_REPOSITORY", `The receipts in ${file} have numbers or times that fossil does not give.`, {
+    hint: "See what is left with fossil test-integrity -R FILE, or restore a backup.",
+  });
 }
 
 type Blob = { rid: number; uuid: string };
 
 /** Where reading goes on: after this receipt, and after this row (null: it is not known, and blobs are searched). */
-function placeOf(db: Db, file: string, since: Watermark, now: Watermark) {
+function placeOf(db: Db, file: string, since: Watermark, now: Watermark, known: Known) {
   if (since.project !== now.project) throw replaced(file, "it is of another project");
   if (receipt(db, `WHERE rcvid = ${since.rcvid}`)?.mtime === since.mtime || since.rcvid === 0) {
     const mark = db.prepare<[number], string>("SELECT uuid FROM blob WHERE rid = ?").pluck().get(since.rid);
@@ -86,8 +106,19 @@ function placeOf(db: Db, file: string, since: Watermark, now: Watermark) {
     return { rcvid: since.rcvid, rid: isKnown ? since.rid : null, restored: false };
   }
   if (since.first !== now.first) throw replaced(file, `it does not know receipt ${since.rcvid}`);
-  const rcvid = count(db, "SELECT coalesce(max(rcvid), 0) FROM rcvfrom WHERE mtime <= ?", since.mtime);
-  return { rcvid, rid: null, restored: true };
+  return { rcvid: lastKnown(db, since, known), rid: null, restored: true };
+}
+
+/** The last receipt that an earlier state of the file has in common with what was read: by the hash in its last row. Times
+ *  would not tell: a clock may have been ahead. Of receipts from before the repository was registered only they can. */
+function lastKnown(db: Db, since: Watermark, known: Known): number {
+  const has = db.prepare<[string, number], number>("SELECT 1 FROM blob WHERE uuid = ? AND rcvid = ?").pluck();
+  let oldest = since.rcvid;
+  for (const { rcvid, mark } of known()) {
+    if (mark !== "" && has.get(mark, rcvid) !== undefined) return rcvid;
+    oldest = Math.min(oldest, rcvid);
+  }
+  return count(db, "SELECT coalesce(max(rcvid), 0) FROM rcvfrom WHERE mtime <= ? AND rcvid < ?", since.mtime, oldest);
 }
 
 const replaced = (file: string, why: string): GatepostError =>
@@ -112,6 +143,7 @@ function arrivalsAfter(db: Db, since: Watermark, { rcvid, rid }: Place): Arrival
   // A number without a receipt: fossil goes on using one whose row went with a transaction that failed.
   const known = [...others].map((number) => receiptsAfter(db, number - 1, number)[0] ?? nameless(number, since.mtime));
   return [...known, ...fresh]
+    .filter((row) => Number.isSafeInteger(row.rcvid) && row.rcvid > 0)
     .sort((a, b) => a.rcvid - b.rcvid)
     .map((row) => ({ ...factsOf(row), rows: rowsOf(row.rcvid), again: row.rcvid <= rcvid }));
 }
@@ -131,14 +163,14 @@ function newBlobs(db: Db, rcvid: number, rid: number | null, search: boolean): G
 }
 
 /** Which of the rows that were phantoms have content now, by receipt. */
-function filledPhantoms(db: Db, rid: number, phantoms: readonly number[]): Map<number, number[]> {
+function filledPhantoms(db: Db, rid: number, phantoms: readonly (readonly [number, number])[]): Map<number, number[]> {
   const filled = new Map<number, number[]>();
   const rows = db
     .prepare<[string, number], { rid: number; rcvid: number }>(
-      `SELECT blob.rid, blob.rcvid FROM json_each(?) AS was JOIN blob ON blob.rid = was.value
+      `SELECT blob.rid, blob.rcvid FROM json_each(?) AS was JOIN blob ON blob.rid BETWEEN was.value ->> 0 AND was.value ->> 1
        WHERE blob.rcvid > 0 AND blob.rid <= ? ORDER BY blob.rid`,
     )
-    .all(JSON.stringify(phantoms), rid);
+    .iterate(JSON.stringify(phantoms), rid);
   for (const row of rows) {
     const of = filled.get(row.rcvid);
     if (of === undefined) filled.set(row.rcvid, [row.rid]);
@@ -159,7 +191,7 @@ const receiptsAfter = (db: Db, base: number, upto: number): ReceiptRow[] =>
 
 const factsOf = ({ rcvid, mtime, user, address }: ReceiptRow) => ({
   rcvid,
-  at: Math.round((mtime - UNIX_EPOCH) * 86_400_000) as Instant,
+  at: (Number.isFinite(mtime) ? Math.round((mtime - UNIX_EPOCH) * 86_400_000) : Date.now()) as Instant,
   user: bytes(user),
   address: bytes(address),
 });
@@ -185,14 +217,15 @@ const count = (db: Db, sql: string, ...values: number[]): number =>
 function embargoOf(db: Db): Instant | null {
   const value = db.prepare("SELECT value FROM config WHERE name = 'hook-embargo'").pluck().get();
   const seconds = Number(value ?? Number.NaN);
-  return Number.isFinite(seconds) && seconds > 0 ? ((seconds * 1000) as Instant) : null;
+  const at = Math.round(seconds * 1000);
+  return Number.isSafeInteger(at) && at > 0 ? (at as Instant) : null;
 }
 
 /** Whether what the spans brought waits for content that has not come: a file or parent of a check-in, what an artifact
  *  is stored or written as a change of, or anything that was named while it came. What was shunned never will, nor what is
  *  private elsewhere. Asked from the side of the missing, which are few: what waits may be a whole repository. */
-function isIncomplete(db: Db, spans: readonly Span[], phantoms: readonly number[] | null): boolean {
-  if (spans.length === 0 || phantoms?.length === 0) return false;
+function isIncomplete(db: Db, spans: readonly Span[], phantoms: readonly unknown[]): boolean {
+  if (spans.length === 0 || phantoms.length === 0) return false;
   const missing = `phantom JOIN blob AS named USING (rid)
     WHERE named.uuid NOT IN (SELECT uuid FROM shun) AND phantom.rid NOT IN (SELECT rid FROM private)`;
   const first = Math.min(...spans.map(({ rows }) => (rows !== null && rows.low <= rows.high ? rows.low : Infinity)));

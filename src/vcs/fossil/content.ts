@@ -26,12 +26,14 @@ export function contentReader(db: BetterSqlite3.Database): (rid: number) => Buff
   return (rid) => {
     const deltas: Buffer[] = [];
     const seen = new Set<number>();
+    let unpacked = 0; // of all its deltas together: one made to explode must not hold up everything
     try {
       for (let at = rid; ; ) {
         const row = stored.get(at);
         if (row === undefined || seen.has(at)) return null;
         seen.add(at);
-        const content = unpack(row.content);
+        const content = unpack(row.content, LONGEST - unpacked);
+        unpacked += content.length;
         if (row.source === null) return deltas.reduceRight(applyDelta, content);
         deltas.push(content);
         at = row.source;
@@ -44,8 +46,11 @@ export function contentReader(db: BetterSqlite3.Database): (rid: number) => Buff
   };
 }
 
-const unpack = (content: Buffer): Buffer =>
-  content.length <= 4 ? content : inflateSync(content.subarray(4), { maxOutputLength: LONGEST });
+function unpack(content: Buffer, most: number): Buffer {
+  if (content.length <= 4) return content;
+  if (most <= 0) throw new RangeError("too long");
+  return inflateSync(content.subarray(4), { maxOutputLength: most });
+}
 
 /** What the delta makes of the source. Throws RangeError where it is no delta, or not of this source. */
 export function applyDelta(source: Buffer, delta: Buffer): Buffer {

@@ -43,7 +43,7 @@ export function* listArtifacts(db: Db, range: RcvRange): Generator<Buffer> {
   let length = 0;
   for (const piece of pieces)
     for (let rid = piece.low - 1; rid < piece.high; ) {
-      const { count, last, text } = page(piece, rid);
+      const { count, last, text, limit } = page(piece, rid);
       if (text !== null) {
         if (finish === null && text.includes(0)) finish = finisher(db, otherwise);
         chunk.push(finish === null ? text : finish(text));
@@ -54,33 +54,43 @@ export function* listArtifacts(db: Db, range: RcvRange): Generator<Buffer> {
         chunk = [];
         length = 0;
       }
-      if (count < PAGE || last === null) break;
+      if (count < limit || last === null) break;
       rid = last;
     }
   if (length > 0) yield Buffer.concat(chunk);
 }
 
 type Page = { count: number; last: number | null; text: Buffer | null };
+/** A page, and how many lines it could have had. */
+type LimitedPage = Page & { limit: number };
 
 /** Reads the next page of a piece behind a row. What lies in several intervals of receipts is rare: a search for receipts
  *  that are not next to each other. */
-function pageReader(db: Db, described: string): (piece: Piece, rid: number) => Page {
+function pageReader(db: Db, described: string): (piece: Piece, rid: number) => LimitedPage {
   const sql = (one: boolean): string =>
     `SELECT count(*) AS count, max(rid) AS last, CAST(group_concat(line, '') AS BLOB) AS text FROM (
        SELECT b.rid AS rid, b.uuid || ' ' || ${described} || char(10) AS line
        FROM blob AS b LEFT JOIN event AS e ON e.objid = b.rid
        WHERE b.rid > :rid AND b.rid <= :high AND b.rcvid > :after AND b.rcvid <= :upto
        ${one ? "" : "AND EXISTS (SELECT 1 FROM json_each(:numbers) WHERE b.rcvid > value ->> 0 AND b.rcvid <= value ->> 1)"}
-       ORDER BY b.rid LIMIT ${PAGE})`;
-  type Wanted = { rid: number; high: number; after: number; upto: number; numbers?: string };
+       ORDER BY b.rid LIMIT :limit)`;
+  type Wanted = { rid: number; high: number; after: number; upto: number; limit: number; numbers?: string };
   const ofOne = db.prepare<[Wanted], Page>(sql(true));
-  return ({ high, numbers }, rid) => {
-    const wanted = { rid, high, after: numbers[0][0], upto: numbers.at(-1)?.[1] ?? 0 };
-    const found =
-      numbers.length === 1
-        ? ofOne.get(wanted)
-        : db.prepare<[Wanted], Page>(sql(false)).get({ ...wanted, numbers: JSON.stringify(numbers) });
-    return found ?? { count: 0, last: null, text: null };
+  const read = (wanted: Wanted, { numbers }: Piece): Page | undefined =>
+    numbers.length === 1
+      ? ofOne.get(wanted)
+      : db.prepare<[Wanted], Page>(sql(false)).get({ ...wanted, numbers: JSON.stringify(numbers) });
+  return (piece, rid) => {
+    const { high, numbers } = piece;
+    for (let limit = PAGE; ; limit = Math.ceil(limit / 8)) {
+      const wanted = { rid, high, after: numbers[0][0], upto: numbers.at(-1)?.[1] ?? 0, limit };
+      try {
+        return { ...(read(wanted, piece) ?? { count: 0, last: null, text: null }), limit };
+      } catch (error) {
+        // Names may be so long that a page of them is more than a text can hold.
+        if (limit === 1 || (error as { code?: unknown }).code !== "SQLITE_TOOBIG") throw error;
+      }
+    }
   };
 }
 

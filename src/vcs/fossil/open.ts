@@ -115,7 +115,7 @@ function attempt<T>(path: string, read: (db: BetterSqlite3.Database) => T): Trie
     opened.push(db);
     db.pragma("trusted_schema = OFF"); // its schema may be a stranger's work
     const inOne = db.transaction(() => {
-      requireRepository(db, file);
+      requireRepository(db, file, stat.ino);
       db.pragma("user_version"); // preparing took no lock that lasts: the snapshot begins here
       begun = true;
       return read(db);
@@ -197,5 +197,6 @@ function translate(error: unknown, file: string, owner: number): unknown {
   if (/^SQLITE_IOERR/.test(code)) return refuse.sick(file, error);
   if (/^SQLITE_(FULL|NOMEM)/.test(code)) return refuse.full(file, error);
   if (/^SQLITE_(CANTOPEN|READONLY|PERM|AUTH)/.test(code)) return refuse.denied(file, owner, error);
+  if (error instanceof BetterSqlite3.SqliteError) return refuse.odd(file, error);
   return error;
 }

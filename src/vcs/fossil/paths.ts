@@ -97,6 +97,7 @@ export function branchesOf(db: Db, range: RcvRange): ByteString[] {
 
 /** A check-in as the repository shows it today, with what was amended. */
 export type Checkin = {
+  rid: number;
   hash: string;
   user: ByteString;
   at: Instant;
@@ -108,8 +109,8 @@ export type Checkin = {
 
 type CheckinRow = { rid: number; hash: string; user: Buffer; at: number; comment: Buffer; branch: Buffer };
 
-/** The check-ins of the range in the order in which they were stored, one by one. Reads in the caller's transaction. */
-export function* checkinsOf(db: Db, range: RcvRange): Generator<Checkin> {
+/** The check-ins among these rows, in the order in which they were stored, one by one. Reads in the caller's transaction. */
+export function* checkinsOf(db: Db, rids: readonly number[]): Generator<Checkin> {
   const parentsOf = db
     .prepare<[number], string>("SELECT uuid FROM plink JOIN blob ON rid = pid WHERE cid = ? ORDER BY isprim DESC, pid")
     .pluck();
@@ -119,8 +120,9 @@ export function* checkinsOf(db: Db, range: RcvRange): Generator<Checkin> {
        CAST(coalesce(ecomment, comment, '') AS BLOB) AS comment, ${BRANCH} AS branch
      FROM ${OF_RANGE} ORDER BY objid`,
   );
-  for (const { rid, hash, user, at, comment, branch } of rows.iterate(listOf(db, range)))
+  for (const { rid, hash, user, at, comment, branch } of rows.iterate(JSON.stringify(rids)))
     yield {
+      rid,
       hash,
       user: fromBuffer(user),
       at: Math.round(at) as Instant, // a day as a real number is exact to some hundredths of a millisecond

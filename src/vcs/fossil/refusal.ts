@@ -91,6 +91,19 @@ export const refuse = {
       "Look at the disk (dmesg).",
       cause,
     ),
+  odd: (file: string, cause: unknown) =>
+    refusal(
+      "GP_REPOSITORY",
+      `The Fossil repository ${shown(file)} holds what cannot be read${said(cause)}.`,
+      "See what is wrong with fossil test-integrity -R FILE; if nothing is, please report it.",
+      cause,
+    ),
+  disguised: (file: string, name: string) =>
+    refusal(
+      "GP_REPOSITORY",
+      `The Fossil repository ${shown(file)} has something else in the place of its table ${shown(name)}.`,
+      "fossil makes none such; restore a backup.",
+    ),
   full: (file: string, cause: unknown) =>
     refusal(
       "GP_FULL",

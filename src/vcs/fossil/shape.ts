@@ -21,8 +21,30 @@ const SHAPE = [
   "src, target, filename FROM attachment",
 ].map((part) => `SELECT ${part}`);
 
-/** Throws unless `db` is a repository of today's schema; says what else it is. Only prepares statements. */
-export function requireRepository(db: BetterSqlite3.Database, file: string): void {
+const NAMES = [...SHAPE.map((sql) => sql.split(" ").at(-1) ?? ""), "forumpost", "orphan"];
+
+/** A view or a computed column in the place of a table would run whatever its maker likes, without end. */
+const DISGUISED = `SELECT s.name FROM sqlite_schema AS s
+  WHERE lower(s.name) IN (${NAMES.map((name) => `'${name}'`).join(", ")})
+    AND (s.type <> 'table' OR s.sql LIKE 'CREATE VIRTUAL%'
+      OR EXISTS (SELECT 1 FROM pragma_table_xinfo(s.name) WHERE hidden IN (2, 3))) LIMIT 1`;
+
+/** Schemas that were looked at: the file's inode and the counter that each change of its schema raises. */
+const looked = new Map<string, string>();
+const MOST = 20_000;
+
+/** Throws unless `db` is a repository of today's schema; says what else it is. Reads the schema alone. */
+export function requireRepository(db: BetterSqlite3.Database, file: string, inode: number): void {
+  const state = `${inode} ${String(db.pragma("schema_version", { simple: true }))}`;
+  if (looked.get(file) === state) return;
+  const disguised = db.prepare(DISGUISED).pluck().get();
+  if (disguised !== undefined) throw refuse.disguised(file, String(disguised));
+  requireShape(db, file);
+  if (looked.size >= MOST) looked.clear();
+  looked.set(file, state);
+}
+
+function requireShape(db: BetterSqlite3.Database, file: string): void {
   for (const sql of SHAPE)
     try {
       db.prepare(sql);
