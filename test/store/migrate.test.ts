@@ -7,7 +7,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { closeDatabase, type Database, openDatabase, SCHEMA_VERSION, write } from "../../src/store/database.ts";
 import { freshDatabase, temporary } from "./fixture.ts";
 
-const firstSchema = fs.readFileSync(new URL("../fixtures/schema-1.sql", import.meta.url), "utf8");
+const schemaOf = (version: number): string =>
+  fs.readFileSync(new URL(`../fixtures/schema-${version}.sql`, import.meta.url), "utf8");
 
 /** Rows in every table, with references of every sort, and counters that are ahead of the highest row. */
 const rows = `
@@ -36,11 +37,11 @@ UPDATE lease SET token = 17;
 const folder = temporary();
 let made = 0;
 
-/** A database of version 1 with rows in it, as a program of then left it. */
-function old(sql = rows): string {
+/** A database of an earlier version with rows in it, as a program of then left it. */
+function old(sql = rows, version = 1): string {
   const path = join(folder, `${++made}.db`);
   const sqlite = new SQLite(path);
-  sqlite.exec(firstSchema);
+  sqlite.exec(schemaOf(version));
   sqlite.pragma("journal_mode = WAL");
   sqlite.exec(sql);
   sqlite.close();
@@ -227,4 +228,18 @@ describe("a database of version 1", () => {
 it("a database that says of no version is refused as damaged", () => {
   const path = old("PRAGMA user_version = 0");
   expect(() => openDatabase(path)).toThrow(expect.objectContaining({ code: "GP_DAMAGED" }));
+});
+
+describe("a database of version 2", () => {
+  it("has the shape of a new one once its owner has opened it, and keeps every row", () => {
+    const path = old(rows, 2);
+    const before = content(path);
+    expect(sortIndexes(shape(open(path)))).toEqual(sortIndexes(shape(freshDatabase())));
+    const after = content(path);
+    expect(Object.keys(after)).toEqual(Object.keys(before));
+    for (const [name, rowsBefore] of Object.entries(before)) {
+      const missing = Object.fromEntries(Object.keys(after[name]?.[0] ?? {}).map((column) => [column, null]));
+      expect(after[name], name).toEqual(rowsBefore.map((row) => ({ ...missing, ...row })));
+    }
+  });
 });
