@@ -3,7 +3,8 @@
  *
  * The history has 10,000 check-ins of four files each, brought by `fossil import` in one receipt, and clusters. It is built
  * once and kept in the folder for temporary files. Measured is CPU: of this process, which has listed before, as a
- * daemon has; and of a whole process with Node's start, which also tells the memory. Both begin at opening the file.
+ * daemon has; and of `gatepost hook test --dry-run` as a whole process, the start of Node included, which also tells the
+ * memory.
  *
  * Then one small receipt, a check-in with four files, in that repository and in a tiny one; and artifacts that nothing
  * describes, for which all clusters must be searched, 1 and 300 at a time. Fossil searches for a receipt in all rows, and
@@ -19,7 +20,7 @@ import { listArtifacts } from "../dist/vcs/fossil/listing.js";
 import { readFossil } from "../dist/vcs/fossil/open.js";
 import { timed } from "./lib/account.mjs";
 import { digits, median, pairedRatio } from "./lib/figures.mjs";
-import { makePlace } from "./lib/place.mjs";
+import { makePlace, program } from "./lib/place.mjs";
 import { claim, progress, skipped, table } from "./lib/report.mjs";
 import { rounds } from "./lib/rounds.mjs";
 
@@ -29,7 +30,6 @@ export const title =
 const CHECK_INS = 10_000;
 const FILES = 4;
 const SMALL_AT_ONCE = 100;
-const printLines = new URL("lib/fossil-lines.mjs", import.meta.url).pathname;
 const noteMemory = new URL("lib/note-memory.mjs", import.meta.url).href;
 
 export async function measure({ seed, quick }) {
@@ -47,6 +47,8 @@ export async function measure({ seed, quick }) {
   await fastImport(place, tiny, 0, 1);
   place.run("fossil", ["hook", "add", "--type", "after-receive", "--command", "x", "-R", tiny]);
   const newest = rowsOf(big).rcvid;
+  place.gatepost("init", big);
+  place.gatepost("hook", "add", "-R", big, "--name", "lines", "--type", "after-receive", "--command", "x");
   const [one, many] = [1, 300].map((count) => withUnknown(place, big, count));
 
   const ours =
@@ -70,8 +72,10 @@ export async function measure({ seed, quick }) {
   const process_ = async () => {
     const note = place.path("memory");
     const env = { ...place.env, NODE_OPTIONS: `--import=${noteMemory}`, GATEPOST_BENCH_MEMORY: note };
-    const { cpu, stdout } = timed([process.execPath, printLines, big, "1", "2"], { env });
-    return { cpu, bytes: Buffer.byteLength(stdout), memory: Number(readFileSync(note, "utf8")) / 1024 };
+    const interval = ["--base-rcvid", "1", "--new-rcvid", "2"];
+    const argv = [process.execPath, program, "hook", "test", "lines", "--dry-run", ...interval, "-R", big];
+    const { cpu, stdout } = timed(argv, { env });
+    return { cpu, bytes: Buffer.byteLength(stdout) - "x\n".length, memory: Number(readFileSync(note, "utf8")) / 1024 };
   };
   const small = (file) => {
     const rows = rowsOf(file);
