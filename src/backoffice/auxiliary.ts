@@ -52,9 +52,13 @@ export function writeAuxiliary(
 
 /** (base, upto] by the numbers that people know: of a repository with its own, the receipts' numbers there. */
 function boundsOf({ batch, receipts }: Material): { base: number; upto: number } {
-  const numbers = receipts.flatMap(({ native }) => native ?? []);
-  if (numbers.length === 0) return { base: batch.base, upto: batch.upto };
-  return { base: Math.min(...numbers) - 1, upto: Math.max(...numbers) };
+  let [least, most] = [Number.POSITIVE_INFINITY, 0]; // not of spread arguments: there may be more than a call can have
+  for (const { native } of receipts) {
+    if (native === null) continue;
+    least = Math.min(least, native);
+    most = Math.max(most, native);
+  }
+  return most === 0 ? { base: batch.base, upto: batch.upto } : { base: least - 1, upto: most };
 }
 
 const dated = ({ id, at }: Material["leftOut"][number]) => ({ rcvid: id, at: new Date(at) });

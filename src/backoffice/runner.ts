@@ -47,7 +47,7 @@ export async function execute(
   } catch (error) {
     if (!isOfRepository(error)) throw error;
     // The rules need a repository that cannot be read now; no other repository is to suffer from that.
-    const reason = `its rules could not be looked at: ${error.message}`;
+    const reason = `its rules could not be looked at: ${error.message.replace(/\.$/, "")}`;
     ctx.log("error", `run ${runName(run)}: ${reason}`);
     const dueAt = (now() + MINUTE) as Instant;
     writeAsHolder(ctx.db, token, () => settleRun(ctx.db, run.id, { state: "waiting", reason, dueAt }, now()));

@@ -2,7 +2,8 @@
  * The words of a `fossil commit` as far as `gatepost commit` must understand them: where the message comes from, and
  * whether hooks are to be asked at all. All else is fossil's affair and is passed on as it stands.
  *
- * Fossil takes one dash for two, a value behind a blank or "=", and ends its options at "--". Pure.
+ * Fossil takes one dash for two, a value behind a blank or "=", and ends its options at "--". Before all that it puts the
+ * lines of a file in the place of `--args FILE`, wherever that stands, even as a value or behind "--". Pure.
  */
 
 export type CommitWords = {
@@ -30,6 +31,10 @@ const VALUED: Readonly<Record<string, "comment" | "messageFile" | "branch" | "ed
   editor: "editor",
 };
 const UNASKED = ["no-verify", "dry-run", "n", "test"];
+
+/** Whether fossil will take words out of a file. */
+export const namesArgsFile = (words: readonly string[]): boolean =>
+  words.slice(0, -1).some((word) => word === "--args" || word === "-args");
 
 /** Reads the words behind `fossil commit`. Null where fossil will not take them, or more than one message is given. */
 export function readCommitWords(words: readonly string[]): CommitWords | null {

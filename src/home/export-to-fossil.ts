@@ -5,10 +5,10 @@
 import { randomUUID } from "node:crypto";
 import { GatepostError } from "../core/errors.ts";
 import { sortsAlike, toFossil } from "../core/fossil-hook.ts";
-import { type Entry, requireList } from "../core/fossil-hook-list.ts";
+import type { Entry } from "../core/fossil-hook-list.ts";
 import type { Hook } from "../core/hook.ts";
 import { cells } from "../core/shell-cells.ts";
-import { type HookList, readHookList } from "../shim/fossil-hooks.ts";
+import { type HookList, readHookList, requireElements } from "../shim/fossil-hooks.ts";
 import { listHooks } from "../store/hook.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import { openRuns } from "../store/run.ts";
@@ -66,7 +66,7 @@ function choose(home: OpenHome, row: RepositoryRow, words: readonly string[], li
   const isOwn = ({ scope }: Hook): boolean => scope.scope === "repository" && scope.repository === row.id;
   const named = words.length > 0 && !words.includes("all");
   const hooks = named ? findHooks(home, words, row) : listHooks(home.db).filter(isOwn);
-  const there = requireList(list.text).flatMap(({ entry }) => (entry === null ? [] : [entry]));
+  const there = requireElements(list).flatMap(({ entry }) => (entry === null ? [] : [entry]));
   const going: Going[] = [];
   const stays: FossilExport["stays"] = [];
   const refused: string[] = [];

@@ -18,7 +18,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
-import { type CommitWords, readCommitWords } from "../core/fossil-words.ts";
+import { type CommitWords, namesArgsFile, readCommitWords } from "../core/fossil-words.ts";
 import { covers } from "../core/hook.ts";
 import { homePlace } from "../core/layout.ts";
 import { quoted } from "../core/shell-word.ts";
@@ -44,8 +44,9 @@ type Committing = {
 };
 
 /** Commits in the check-out that `cwd` is in, with these words of `fossil commit`. Returns the exit code: fossil's, or
- *  that of the gate when it refused. `say` tells where a message was kept. Throws GP_USAGE in a Git repository, GP_NO_HOME
- *  where the repository is not registered, GP_PROGRAM without fossil. */
+ *  that of the gate when it refused. `say` tells where a message was kept. Throws GP_USAGE in a Git repository and where
+ *  hooks are to be asked about words in a file, GP_NO_HOME where the repository is not registered, GP_PROGRAM without
+ *  fossil. */
 export async function commitFossil(argv: readonly string[], cwd: string, say: (text: string) => void): Promise<number> {
   if (findRepository(cwd)?.kind === "git")
     throw new GatepostError(
@@ -63,6 +64,14 @@ export async function commitFossil(argv: readonly string[], cwd: string, say: (t
     });
   const words = readCommitWords(argv);
   const asked = askedIn(home, repository);
+  if (asked.hooks && words?.unasked !== true && namesArgsFile(argv))
+    throw new GatepostError(
+      "GP_USAGE",
+      "The message may be in the file of --args, where no hook is asked for it. Nothing was done.",
+      {
+        hint: "Write the options out: gatepost commit -m MESSAGE, or -M FILE.",
+      },
+    );
   if (words === null || words.unasked || !asked.hooks) return run("fossil", ["commit", ...argv], cwd);
   const committing = { cwd, checkout, home, repository, id: asked.id, words, say };
   if (words.comment !== null || words.messageFile !== null || words.noPrompt) return commitGiven(committing, argv);

@@ -22,7 +22,7 @@ import { takeEdited } from "./edited.ts";
 import { bringFossilInLine, requireListed } from "./fossil-gates.ts";
 import { markStale, refreshGates, requireReached } from "./gates.ts";
 import { abandonedHandovers, finishHandover } from "./handover.ts";
-import { type Found, findRepository, homeOf } from "./locate.ts";
+import { type Found, findRepository, homeOf, requireGiven } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
 import { closeHome, type OpenHome, openHome } from "./open.ts";
 import { ringDaemon } from "./ring.ts";
@@ -49,6 +49,7 @@ export type Registration = Placed & {
 /** Registers the repository at `path`. With `home`, that home serves it; else the one it has, or its own. `more`: others
  *  of the same home follow, and `finish` is called for it after the last; until then its gates are marked as stale. */
 export async function register(path: string, home: string | null, more = false): Promise<Registration> {
+  requireGiven(path);
   const found = findRepository(path);
   if (found !== null) requireOwnRepository(found.path); // before git, which would refuse with advice that leads nowhere
   const stat = statSync(path, { throwIfNoEntry: false });

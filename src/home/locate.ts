@@ -97,8 +97,18 @@ export type Located = {
   repository: string | null;
 };
 
+/** Refuses a path that is empty, as that of an unset variable: it would stand for the current folder. */
+export function requireGiven(path: string | null | undefined): void {
+  if (path !== "") return;
+  throw new GatepostError("GP_USAGE", "A path is empty and names nothing. Nothing was done.", {
+    hint: "If it came from a variable, that is not set. The current folder is: .",
+  });
+}
+
 /** Finds home and repository from what stands on a command line. A name that is no path is left to the home's table. */
 export function locate(options: { repository?: string | undefined; home?: string | undefined; cwd: string }): Located {
+  requireGiven(options.home);
+  requireGiven(options.repository);
   if (options.home !== undefined) {
     const home = requireHome(resolve(options.cwd, options.home));
     if (options.repository === undefined) return { home, repository: null };

@@ -25,7 +25,7 @@ import { newestReceipt, receiptById } from "../store/receipt.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import type { FossilRepository, GitRepository, Repository } from "../vcs/repository.ts";
 import { homeSettings, type OpenHome, requireOwner } from "./open.ts";
-import { type Trying, type TryOptions, tooMany, tryGate } from "./try-gate.ts";
+import type { Trying, TryOptions } from "./try-gate.ts";
 
 /** Prepares a hook to be shown or run on receipts of a repository. */
 export async function tryHook(
@@ -44,8 +44,11 @@ export async function tryHook(
     if (repository.kind === "fossil") return isGate ? nothing(row) : fossilMaterial(repository, row, options);
     return interval(home, row, options) ?? (await standIn(repository));
   };
-  if (repository.kind === "git" && isGate) return tryGate(home, row, repository, hook, options, received);
-  if (options.args.length > 0) throw tooMany(options.args);
+  if ((repository.kind === "git" && isGate) || options.args.length > 0) {
+    const { tooMany, tryGate } = await import("./try-gate.ts"); // it needs much that a list does not
+    if (repository.kind !== "git" || !isGate) throw tooMany(options.args);
+    return tryGate(home, row, repository, hook, options, received);
+  }
   const material = await received();
   // A gate of Fossil is tried as fossil does it: with the file that was named, or with none.
   const auxiliary = options.auxiliary ?? (isGate ? "" : join(home.layout.auxiliary, "test.json"));

@@ -22,7 +22,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GatepostError } from "../core/errors.ts";
-import { type Element, type Entry, readList } from "../core/fossil-hook-list.ts";
+import { type Element, type Entry, readList, requireList } from "../core/fossil-hook-list.ts";
 import { capture } from "../process/command.ts";
 
 export { withEntry, withoutEntry } from "../core/fossil-hook-list.ts";
@@ -30,7 +30,7 @@ export { withEntry, withoutEntry } from "../core/fossil-hook-list.ts";
 export type HookList = {
   /** Null: the repository has no list. */
   readonly text: string | null;
-  /** Null: the text is no JSON array. */
+  /** Null: the value is no JSON array, or would lose bytes if it were read as text. */
   readonly elements: readonly Element[] | null;
   /** The hooks that Fossil reads in it; null where it is no JSON array of objects. */
   readonly entries: readonly Entry[] | null;
@@ -49,6 +49,9 @@ const ROWS = { text: "hooks", lastRcvid: "hook-last-rcvid", embargo: "hook-embar
 const PATIENCE = 30_000;
 const ATTEMPTS = 50;
 
+/** How long (bytes) a row may be; Fossil itself has no use for a list of some thousand. */
+const LONGEST = 16 * 1024 * 1024;
+
 type Options = { patience?: number };
 type Row = { type: string; hex: string };
 type Rows = ReadonlyMap<string, Row>;
@@ -59,7 +62,7 @@ export const readHookList = async (file: string, options: Options = {}): Promise
 
 /** Replaces the list by what `change` makes of it (null: nothing), and returns the list that was replaced. `change` may be
  *  called several times; an error of its own leaves all as it was. Throws GP_PROGRAM where there is no fossil, GP_BUSY,
- *  GP_NOT_OWNER, GP_DENIED, GP_NO_REPOSITORY. */
+ *  GP_NOT_OWNER, GP_DENIED, GP_NO_REPOSITORY; GP_REPOSITORY where the list is not one that can be changed. */
 export async function changeHookList(
   file: string,
   change: (now: HookList) => Change | null,
@@ -70,12 +73,24 @@ export async function changeHookList(
     const now = listOf(rows);
     const wanted = change(now);
     if (wanted === null) return now;
+    if (wanted.text !== now.text) requireElements(now);
     const statements = statementsFor(now, wanted);
     if (statements.length === 0 || (await replaced(file, rows, statements, options))) return now;
   }
   throw new GatepostError("GP_BUSY", `The hooks of ${file} are being changed all the time. Nothing was changed.`, {
     hint: "Stop what changes them, and try again.",
   });
+}
+
+/** The elements, or GP_REPOSITORY where the value is no list. */
+export function requireElements({ text, elements }: HookList): readonly Element[] {
+  if (elements !== null) return elements;
+  requireList(text);
+  throw new GatepostError(
+    "GP_REPOSITORY",
+    "The repository's own list of hooks (its setting hooks) is a BLOB or not UTF-8. Nothing was changed.",
+    { hint: "Read as text it would not be the same. See what stands there: fossil hook status" },
+  );
 }
 
 function listOf(rows: Rows): HookList {
@@ -153,11 +168,13 @@ async function replaced(file: string, rows: Rows, statements: readonly string[],
 }
 
 async function readRows(file: string, options: Options): Promise<Rows> {
-  const select = `SELECT name||' '||typeof(value)||' '||hex(value) FROM config WHERE name IN (${names(Object.values(ROWS))});`;
+  const hex = `CASE WHEN length(CAST(value AS BLOB)) > ${LONGEST} THEN 'long' ELSE hex(value) END`;
+  const select = `SELECT name||' '||typeof(value)||' '||${hex} FROM config WHERE name IN (${names(Object.values(ROWS))});`;
   const lines = await runScript(file, [select], options);
   return new Map(
     lines.map((line) => {
       const [name = "", type = "", hex = ""] = line.split(" ");
+      if (hex === "long") throw tooLong(file, name);
       return [name, { type, hex }];
     }),
   );
@@ -174,7 +191,7 @@ async function runScript(file: string, statements: readonly string[], { patience
   const own = mkdtempSync(join(tmpdir(), "gatepost-fossil-")); // else it needs, and makes, a database in the user's home
   const head = [".bail on", `.timeout ${patience ?? PATIENCE}`, ".mode list", ".headers off"];
   try {
-    const { stdout, stderr } = await capture("fossil", ["sql", "-init", "/dev/null", "-R", file], {
+    const { stdout, stderr, code, signal } = await capture("fossil", ["sql", "-init", "/dev/null", "-R", file], {
       cwd: "/", // in a checkout it would open that one's database as well
       env: {
         PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
@@ -187,6 +204,7 @@ async function runScript(file: string, statements: readonly string[], { patience
     });
     const lines = stdout.toString("latin1").split("\n");
     if (lines.at(-2) === END) return lines.slice(0, -2);
+    if (stderr.trim() === "") throw silent(file, signal ?? `exit ${code}`);
     throw failure(file, stderr);
   } catch (error) {
     throw isNoProgram(error) ? noProgram(error) : error;
@@ -214,6 +232,18 @@ const noProgram = (cause: unknown): GatepostError =>
     cause,
   });
 
+const silent = (file: string, end: string): GatepostError =>
+  new GatepostError("GP_PROGRAM", `fossil sql on ${file} ended (${end}) before its script did, and said nothing.`, {
+    hint: "Is the fossil on PATH the real one? It must answer: fossil version",
+  });
+
+const tooLong = (file: string, name: string): GatepostError =>
+  new GatepostError(
+    "GP_REPOSITORY",
+    `The setting ${name} of ${file} is longer than ${LONGEST / 1024 / 1024} MiB. Nothing was changed.`,
+    { hint: "No hook list is that long. See what stands there: fossil hook list" },
+  );
+
 function failure(file: string, stderr: string): GatepostError {
   const said = stderr.trim().split("\n");
   if (/database is locked|SQLITE_BUSY/.test(stderr))
@@ -228,7 +258,7 @@ function failure(file: string, stderr: string): GatepostError {
     return new GatepostError("GP_NO_REPOSITORY", `${file} is no Fossil repository that fossil can read: ${said[0]}.`, {
       hint: "Have fossil check it: fossil test-integrity",
     });
-  return new GatepostError("GP_VCS", `fossil could not change the hooks of ${file}: ${said[0] ?? "it said nothing"}.`, {
+  return new GatepostError("GP_VCS", `fossil could not change the hooks of ${file}: ${said[0]}.`, {
     hint: "Nothing was changed.",
   });
 }

@@ -172,11 +172,15 @@ async function show(opened: Opened, specs: readonly HookSpec[], plan: Plan | nul
   }
 }
 
+/** As much of it as a person reads. */
+const cut = (text: string): string =>
+  text.length > 300 ? `${text.slice(0, 300).replace(/\p{Surrogate}$/u, "")}…` : text;
+
 /** What was not carried over, and what to do now. */
 function sayRest({ left, next }: Pick<Plan, "left" | "next">, count: number): void {
   if (count === 0) say("There is no hook that could be carried over. Nothing was added.");
   if (left.length > 0) say("Not carried over:");
-  for (const { what, why } of left) say(`  ${plain(what)} – ${plain(why)}`);
+  for (const { what, why } of left) say(`  ${plain(cut(what))} – ${plain(cut(why))}`);
   if (next.length > 0) say("What to do now:");
   for (const line of next) say(`  ${plain(line)}`);
 }

@@ -32,7 +32,9 @@ Hooks that are there keep running. gatepost uninstall takes everything out again
     )
     .action(async (paths: string[], options: Options) => {
       const { finish, register } = await import("../../home/init.ts");
+      const { requireGiven } = await import("../../home/locate.ts");
       const { resolve } = await import("node:path");
+      requireGiven(options.home);
       const done: Registration[] = [];
       let failed = 0;
       for (const path of paths.length === 0 ? ["."] : paths) {

@@ -9,10 +9,10 @@
 import { randomUUID } from "node:crypto";
 import { GatepostError } from "../../core/errors.ts";
 import { fromFossil, toFossil } from "../../core/fossil-hook.ts";
-import { type Element, type Entry, requireList, withoutTexts } from "../../core/fossil-hook-list.ts";
+import { type Element, type Entry, withoutTexts } from "../../core/fossil-hook-list.ts";
 import { covers, type Hook, type HookSpec } from "../../core/hook.ts";
 import { isFossilEntry } from "../../shim/fossil-entry.ts";
-import { changeHookList, type HookList, readHookList } from "../../shim/fossil-hooks.ts";
+import { changeHookList, type HookList, readHookList, requireElements } from "../../shim/fossil-hooks.ts";
 import { lastCut } from "../../store/batch.ts";
 import { listHooks } from "../../store/hook.ts";
 import { receiptById, waitingReceipts } from "../../store/receipt.ts";
@@ -64,7 +64,7 @@ function plan(home: OpenHome, row: RepositoryRow, list: HookList): FossilPlan {
   const there = listHooks(home.db).filter(({ scope }) => covers(scope, row));
   const takes: Take[] = [];
   const left: Left[] = [];
-  for (const [id, element] of requireList(list.text).entries()) {
+  for (const [id, element] of requireElements(list).entries()) {
     if (element.entry !== null && isFossilEntry(element.entry.cmd)) continue;
     const free = there.filter((hook) => !takes.some(({ reused }) => reused?.id === hook.id));
     const take = takeOf(home, row, element, free);
@@ -116,8 +116,9 @@ export async function importFromFossil(home: OpenHome, row: RepositoryRow): Prom
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const token = randomUUID();
     const list = await claim(row.path, token, null);
-    const planned = plan(home, row, list);
+    let planned: FossilPlan;
     try {
+      planned = plan(home, row, list);
       if (planned.takes.length > 0) await requireMeeting(home, row, list, planned);
     } catch (error) {
       await unclaim(row.path, token);

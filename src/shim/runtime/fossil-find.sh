@@ -7,17 +7,20 @@ _gatepost_gates=$_gatepost_home/gates/${_gatepost_key:+$_gatepost_key.}
 GATEPOST_REPOSITORY=${_gatepost_stated:-${_gatepost_home%.gatepost}}
 
 # The checkout's root is the folder of the checkout's database: this one, or above it.
-_gatepost_described= _gatepost_old=${OLDPWD-} _gatepost_had=${OLDPWD+yes}
+_gatepost_described= _gatepost_others= _gatepost_old=${OLDPWD-} _gatepost_had=${OLDPWD+yes}
 _gatepost_fault="this folder ($PWD) is in no checkout, or fossil has left no description of the commit there"
 cd -P .
 while :; do
   if [ -f .fslckout ] || [ -f _FOSSIL_ ] || [ -f .fos ]; then
     [ "$_gatepost_native" = before-commit ] || break
     for _gatepost_text in "${PWD%/}"/commit-description-????????????????.txt; do
-      if [ -f "$_gatepost_text" ] && { [ -z "$_gatepost_described" ] || [ "$_gatepost_text" -nt "$_gatepost_described" ]; }; then
+      [ -f "$_gatepost_text" ] || continue
+      [ -z "$_gatepost_described" ] || _gatepost_others=yes
+      if [ -z "$_gatepost_described" ] || [ "$_gatepost_text" -nt "$_gatepost_described" ]; then
         _gatepost_described=$_gatepost_text
       fi
     done
+    [ -z "$_gatepost_others" ] || { _gatepost_load && _gatepost_choose_description; }
     [ -z "$_gatepost_described" ] || break
   fi
   [ "$PWD" != / ] && cd .. || exit

@@ -228,7 +228,10 @@ function isIncomplete(db: Db, spans: readonly Span[], phantoms: readonly unknown
   if (spans.length === 0 || phantoms.length === 0) return false;
   const missing = `phantom JOIN blob AS named USING (rid)
     WHERE named.uuid NOT IN (SELECT uuid FROM shun) AND phantom.rid NOT IN (SELECT rid FROM private)`;
-  const first = Math.min(...spans.map(({ rows }) => (rows !== null && rows.low <= rows.high ? rows.low : Infinity)));
+  const first = spans.reduce(
+    (low, { rows }) => (rows !== null && rows.low <= rows.high ? Math.min(low, rows.low) : low),
+    Number.POSITIVE_INFINITY,
+  );
   if (Number.isFinite(first) && db.prepare(`SELECT 1 FROM ${missing} AND phantom.rid >= ? LIMIT 1`).get(first))
     return true;
   const waitsFor = ["mid FROM mlink WHERE fid", "cid FROM plink WHERE pid", "rid FROM delta WHERE srcid"];
