@@ -201,13 +201,13 @@ async function runScript(file: string, statements: readonly string[], { patience
       },
       timeout: (patience ?? PATIENCE) + HANGS,
       input: `${[...head, ...statements, `SELECT '${END}';`].join("\n")}\n`,
+    }).catch((error: unknown) => {
+      throw isNoProgram(error) ? noProgram(error) : error;
     });
     const lines = stdout.toString("latin1").split("\n");
     if (lines.at(-2) === END) return lines.slice(0, -2);
     if (stderr.trim() === "") throw silent(file, signal ?? `exit ${code}`);
     throw failure(file, stderr);
-  } catch (error) {
-    throw isNoProgram(error) ? noProgram(error) : error;
   } finally {
     rmSync(own, { recursive: true, force: true });
   }

@@ -1,8 +1,7 @@
 /** What is done to the hook lists, gates and check-outs of Fossil repositories, and calls that are wrong. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { until } from "../helpers/cli.ts";
+import { afterEach, describe, expect, it } from "vitest";
 import { type FossilGated, fossilGated } from "../helpers/fossil-gated.ts";
 
 let open: FossilGated[] = [];
@@ -24,31 +23,6 @@ const LIST = "SELECT typeof(value) || ' ' || hex(value) FROM config WHERE name =
 const putList = (x: FossilGated, value: string): string =>
   sql(x, `REPLACE INTO config(name, value, mtime) VALUES('hooks', ${value}, 0); ${LIST}`);
 const IMPORT = ["hook", "import", "--from", "fossil"];
-
-describe("the other descriptions that stand in a check-out", () => {
-  const stale = "commit-description-0123456789abcdef.txt";
-  let x: FossilGated;
-  let made: number;
-  beforeAll(() => {
-    x = fossilGated();
-    x.hook("cp %A ../description", "--name", "keep");
-    x.commit();
-    x.gatepost(["hook", "delete", "keep"]);
-    x.hook("tr '\\0' '\\n'", "--stdin", "paths");
-    fs.copyFileSync(x.world.at("description"), join(x.checkout, stale));
-    made = Date.now();
-  });
-  afterAll(() => x.world.remove());
-
-  it("of a killed fossil are not taken for this commit's, whatever their time says", async () => {
-    fs.utimesSync(join(x.checkout, stale), 2e9, 2e9);
-    await until("it is older than the fossil that is to come", () => Date.now() - made > 4000);
-    x.change("new");
-    const { code, stdout, stderr } = x.fossil(["commit", "-m", "m"]);
-    expect({ code, first: stdout.split("\n")[0] }).toEqual({ code: 0, first: "new" });
-    expect(stderr).toBe(`gatepost: ${join(x.checkout, stale)} is of another commit; remove it, if none is going on\n`);
-  });
-});
 
 describe("gatepost commit", () => {
   it("takes no words out of a file while commit-msg hooks are to be asked", () => {
@@ -187,5 +161,22 @@ describe("an empty path", () => {
         stdout: "",
         stderr: expect.stringContaining("A path is empty and names nothing. Nothing was done."),
       });
+  });
+});
+
+describe("the description of an earlier commit that stands in a check-out", () => {
+  it("is not taken for this one's, whatever its time says", () => {
+    const x = make();
+    const stale = join(x.checkout, "commit-description-0123456789abcdef.txt");
+    x.hook("cp %A ../description", "--name", "keep");
+    x.commit();
+    x.gatepost(["hook", "delete", "keep"]);
+    x.hook("tr '\\0' '\\n'", "--stdin", "paths");
+    fs.copyFileSync(x.world.at("description"), stale);
+    fs.utimesSync(stale, 2e9, 2e9);
+    x.change("new");
+    const { code, stdout, stderr } = x.fossil(["commit", "-m", "m"]);
+    expect({ code, first: stdout.split("\n")[0] }).toEqual({ code: 0, first: "new" });
+    expect(stderr).toBe(`gatepost: ${stale} is of another commit; remove it, if none is going on\n`);
   });
 });

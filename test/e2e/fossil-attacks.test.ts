@@ -105,6 +105,7 @@ test("numbers and times that Fossil never writes are told of, and the repositori
     "UPDATE blob SET rcvid = 'x' WHERE rid = (SELECT max(rid) FROM blob)",
     `${loose} INSERT INTO rcvfrom VALUES(2.5, 1, 2460000.5, NULL, NULL)`,
     "UPDATE rcvfrom SET mtime = 9e999",
+    `INSERT INTO rcvfrom(uid, mtime) VALUES(1, 'noon'); ${NEW_RECEIPT}`,
     `DROP TABLE event; CREATE VIEW event AS SELECT 'ci' AS type, 1 AS mtime, rid AS objid, 1 AS uid, '' AS euser, '' AS user,
        '' AS ecomment, '' AS comment FROM blob WHERE abs(-9223372036854775807 - 1)`,
   ]);
@@ -155,10 +156,11 @@ test("a receipt from a machine whose clock is at 1970 is not older than the wind
   const r = await watchFossil(world);
   keeps(r);
   world.wiki(r.path, "1");
-  await r.pass();
+  change(r.path, "UPDATE rcvfrom SET mtime = julianday('1970-01-02') WHERE rcvid = 2");
   world.wiki(r.path, "2");
-  change(r.path, "UPDATE rcvfrom SET mtime = julianday('1970-01-02') WHERE rcvid = 3");
+  await r.pass();
   world.wiki(r.path, "3");
+  change(r.path, "UPDATE rcvfrom SET mtime = julianday('1970-01-02') WHERE rcvid = 4");
   await r.pass();
   expect(pages(r)).toEqual(["1", "2", "3"]);
 });

@@ -87,9 +87,11 @@ describe.each(STAND_SHELLS)("asked by %s", (shell) => {
   });
 
   it("takes the newest description, and refuses one of another check-out, or none", () => {
-    describeCommit(["EDITED     new"]);
-    describeCommit(["EDITED     old"], "00000000000000aa", 1000);
     describeCommit(["EDITED     older"], "ffffffffffffffff", 2000);
+    describeCommit(["EDITED     old"], "00000000000000aa", -1000); // says that it is newer, and is not
+    const changed = (name: string): number => fs.statSync(join(root, `commit-description-${name}.txt`)).ctimeMs;
+    do describeCommit(["EDITED     new"]);
+    while (changed("0123456789abcdef") === changed("00000000000000aa")); // the system's clock for files has a coarse tick
     compile([{ command: "cat %A" }]);
     expect(ask().stdout).toBe(fs.readFileSync(join(root, "commit-description-0123456789abcdef.txt"), "utf8"));
     fs.writeFileSync(join(root, "commit-description-00000000000000bb.txt"), "checkout /other/\n");

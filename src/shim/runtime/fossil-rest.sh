@@ -9,23 +9,18 @@ _gatepost_fossil() {
   fi
 }
 
-# Of several descriptions takes the one that the fossil that asks has made, and says so where another has a later time.
-# When a file was changed in truth (ctime) cannot be set by hand: one from before that fossil's start, or from a time to
-# come, is not its own, and the newest of the others is. Where the system does not tell, the choice stays as it was.
+# Of several descriptions takes the one that was written last, and says so where another has a later time. That is told by
+# when a file was changed in truth (ctime), which cannot be set by hand; what is from a time to come was written before
+# somebody set the clock back. Where the system does not tell, the choice stays as it was.
 _gatepost_choose_description() {
-  { read -r _gatepost_1 _gatepost_2 </proc/uptime && read -r _gatepost_text <"/proc/$PPID/stat"; } 2>/dev/null || return 0
   _gatepost_text=$(
-    up=${_gatepost_1%.*} now=$(date +%s)
-    started=$(printf '%s\n' "${_gatepost_text##*) }" | cut -d ' ' -f 20) # in ticks since the system was started
-    started=$((now - up + started / $(getconf CLK_TCK 2>/dev/null || echo 100) - 2)) newest=$started chosen=
-    for file in "${PWD%/}"/commit-description-????????????????.txt; do
+    now=$(date +%s)
+    ls -1tc commit-description-????????????????.txt 2>/dev/null | while IFS= read -r file; do
       changed=$(stat -c %Z "$file" 2>/dev/null) || continue
-      { [ "$changed" -ge "$newest" ] && [ "$changed" -le "$((now + 1))" ]; } || continue
-      if [ -z "$chosen" ] || [ "$changed" -gt "$newest" ] || [ "$file" -nt "$chosen" ]; then
-        newest=$changed chosen=$file
-      fi
+      [ "$changed" -le "$((now + 1))" ] || continue
+      printf '%s' "${PWD%/}/$file"
+      break
     done
-    printf '%s' "$chosen"
   )
   case $_gatepost_text in '' | "$_gatepost_described") return 0 ;; esac
   printf 'gatepost: %s is of another commit; remove it, if none is going on\n' "$_gatepost_described" >&2

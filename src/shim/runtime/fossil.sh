@@ -18,7 +18,7 @@ trap 'exit 1' 0 # until there is more to say
 # The description. Fossil tells a before-commit hook what is being committed in a file commit-description-HEX.txt in the
 # checkout's root, and would put its name into the command in place of %A, in no quotes: a checkout below "it's" would
 # end fossil. So it is found here: the newest of that name, which must be of this checkout; fossils that were killed have
-# left others, and where there are any, it must have been made since this fossil was started. Hooks find it at %A byte for byte, except that its branch is right.
+# left others, whose times may be odd. Hooks find it at %A byte for byte, except that its branch is right.
 #
 # The branch. Fossil writes the main branch whenever no --branch was given. Its line is believed where the parent's tags,
 # in the next line, name the same branch, and where --branch was given: that says fossil's own command line, as far as

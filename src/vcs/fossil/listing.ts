@@ -25,6 +25,9 @@ type Db = BetterSqlite3.Database;
 /** Lines that SQLite puts together at a time; from about there on more do not make it faster (bench/fossil-list.mjs). */
 const PAGE = 500;
 
+/** Bytes of a page from which on the next has no more lines: eight times as much is far from what a text can hold. */
+const LONG_PAGE = 32 * 1024 * 1024;
+
 /** Bytes from which on a chunk is handed out. */
 const CHUNK = 48 * 1024;
 
@@ -80,12 +83,15 @@ function pageReader(db: Db, described: string): (piece: Piece, rid: number) => L
     numbers.length === 1
       ? ofOne.get(wanted)
       : db.prepare<[Wanted], Page>(sql(false)).get({ ...wanted, numbers: JSON.stringify(numbers) });
+  let next = PAGE; // what was too much for one page is not tried again for each
   return (piece, rid) => {
     const { high, numbers } = piece;
-    for (let limit = PAGE; ; limit = Math.ceil(limit / 8)) {
+    for (let limit = next; ; limit = Math.ceil(limit / 8)) {
       const wanted = { rid, high, after: numbers[0][0], upto: numbers.at(-1)?.[1] ?? 0, limit };
       try {
-        return { ...(read(wanted, piece) ?? { count: 0, last: null, text: null }), limit };
+        const found = read(wanted, piece) ?? { count: 0, last: null, text: null };
+        next = (found.text?.length ?? 0) < LONG_PAGE ? Math.min(limit * 8, PAGE) : limit;
+        return { ...found, limit };
       } catch (error) {
         // Names may be so long that a page of them is more than a text can hold.
         if (limit === 1 || (error as { code?: unknown }).code !== "SQLITE_TOOBIG") throw error;
