@@ -85,13 +85,13 @@ export const receiptOfArrival = (
   { address, ...arrival }: Omit<Arrival, "again">,
   at: Instant,
 ): Omit<Receipt, "id" | "leftOut"> => ({
-  source: address === null || address.startsWith("#!") ? "work" : "push",
+  source: cameFrom(address) === null ? "work" : "push",
   entry: null,
   at,
   uid: null,
   user: arrival.user,
   claimedUser: null,
-  address,
+  address: cameFrom(address),
   glUser: null,
   glRepo: null,
   remoteUser: null,
@@ -100,6 +100,9 @@ export const receiptOfArrival = (
   native: arrival.rcvid,
   rows: JSON.stringify(arrival.rows),
 });
+
+const cameFrom = (address: Arrival["address"]): Arrival["address"] =>
+  address === null || address.startsWith("#!") ? null : address;
 
 function embargoOf({ embargo, incomplete }: Arrivals, newest: Instant | null): Instant | null {
   const own = incomplete && newest !== null ? after(newest, EMBARGO) : null;

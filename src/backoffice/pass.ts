@@ -70,6 +70,7 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
   const passed = nothingDone();
   const active = new Map<RepositoryId, Promise<void>>();
   const failures: unknown[] = [];
+  const lookedBack = new Set<RepositoryId>();
   try {
     await recoverLost(ctx, keeper.token);
     const full = isFullLookDue(ctx, options.min);
@@ -90,7 +91,9 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
           .finally(() => {
             active.delete(row.id);
             // No spool tells a pass what arrived meanwhile, be it from the hook itself.
-            if (row.kind === "fossil") ctx.memory.lookAgain.add(row.id);
+            // Once: a hook that writes to its own repository each time must not make the pass endless.
+            if (row.kind === "fossil" && !lookedBack.has(row.id)) ctx.memory.lookAgain.add(row.id);
+            lookedBack.add(row.id);
             ctx.bell.ring();
           });
         active.set(row.id, working);

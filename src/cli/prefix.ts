@@ -1,6 +1,7 @@
 /**
  * Sub-commands may be shortened to a prefix, as in Fossil. Fossil's own six `hook` sub-commands come first, in Fossil's
  * order, so that what fingers know works (`hook d` is delete, not disable); any other prefix must mean one command only.
+ * And a long option may have one dash, as Fossil takes it (`backoffice -poll 5`).
  */
 import type { Command } from "commander";
 import { GatepostError } from "../core/errors.ts";
@@ -12,7 +13,8 @@ const FOSSIL_FIRST = ["add", "edit", "delete", "list", "status", "test"];
 export function expandPrefixes(program: Command, argv: readonly string[]): string[] {
   const words = [...argv];
   let command = program;
-  for (let at = 0; at < words.length; at++) {
+  let at = 0;
+  for (; at < words.length; at++) {
     const word = words[at] ?? "";
     const names = command.commands.map((sub) => sub.name());
     if (names.length === 0 || word.startsWith("-")) break;
@@ -21,7 +23,24 @@ export function expandPrefixes(program: Command, argv: readonly string[]): strin
     words[at] = full;
     command = command.commands.find((sub) => sub.name() === full) ?? command;
   }
-  return words;
+  return command.name() === "commit" ? words : [...words.slice(0, at), ...withTwoDashes(command, words.slice(at))];
+}
+
+/** Words of an option's value and what follows `--` stay as they are. */
+function withTwoDashes(command: Command, words: readonly string[]): string[] {
+  let isValue = false;
+  let isOver = false;
+  return words.map((word) => {
+    if (isValue || isOver) {
+      isValue = false;
+      return word;
+    }
+    isOver = word === "--";
+    const [, name = "", value] = /^--?([a-z][a-z-]+)(=.*)?$/s.exec(word) ?? [];
+    const option = command.options.find(({ long, short }) => long === `--${name}` || short === word);
+    isValue = option?.required === true && value === undefined;
+    return option !== undefined && name !== "" && option.short !== word ? `--${name}${value ?? ""}` : word;
+  });
 }
 
 function resolveWord(word: string, names: readonly string[], command: Command): string | null {

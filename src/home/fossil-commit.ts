@@ -14,22 +14,18 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { type CommitWords, namesArgsFile, readCommitWords } from "../core/fossil-words.ts";
-import { covers } from "../core/hook.ts";
-import { homePlace } from "../core/layout.ts";
+import { homePlace, layout } from "../core/layout.ts";
 import { quoted } from "../core/shell-word.ts";
 import { capture } from "../process/command.ts";
 import { runHere } from "../process/terminal.ts";
 import { editorScript } from "../shim/fossil-entry.ts";
-import { listHooks } from "../store/hook.ts";
 import { findFossil } from "../vcs/fossil.ts";
 import { findRepository, locate } from "./locate.ts";
-import { closeHome, openHome } from "./open.ts";
-import { requireRepository } from "./repositories.ts";
 
 type Committing = {
   cwd: string;
@@ -78,17 +74,16 @@ export async function commitFossil(argv: readonly string[], cwd: string, say: (t
   return commitTyped(committing, argv);
 }
 
+/** Whether commit-msg hooks are compiled for the repository, and its number in the home. The database is the owner's to
+ *  read; who may commit to a shared repository can read its gates. */
 function askedIn(dir: string, repository: string): { hooks: boolean; id: number | null } {
-  const home = openHome(dir);
-  try {
-    const row = requireRepository(home, repository);
-    const hooks = listHooks(home.db).some(
-      ({ type, command, scope }) => type === "commit-msg" && command !== null && covers(scope, row),
-    );
-    return { hooks, id: home.dir === homePlace(row) ? null : row.id };
-  } finally {
-    closeHome(home);
-  }
+  const place = homePlace({ kind: "fossil", path: repository });
+  const own = dir === place;
+  const id = own ? null : Number(/^gates: (\d+)$/m.exec(readFileSync(place, "utf8"))?.[1] ?? Number.NaN);
+  const { gates } = layout(dir);
+  const file = join(gates, id === null ? "commit-msg" : `${id}.commit-msg`);
+  // Where it cannot be read, the gate is asked, and says why it refuses.
+  return { hooks: !existsSync(file) || !/_gatepost_done "0"$/.test(readFileSync(file, "latin1")), id };
 }
 
 /** A message that stands on the command line, or in a file that it names. */

@@ -106,7 +106,8 @@ export async function bringFossilInLine(home: OpenHome, { all = false, also, pat
 /** Throws where a list could not be changed: nobody may believe that a gate is there when it is not. */
 export function requireListed([first]: readonly GatepostError[]): void {
   if (first === undefined) return;
-  throw new GatepostError(first.code, `${first.message} What was asked for is stored; fossil does not know of it.`, {
+  const why = first.message.replace(/ Nothing was changed\.$/, "");
+  throw new GatepostError(first.code, `${why} What was asked for is stored; fossil does not know of it.`, {
     hint: `${first.hint ?? "Mend that."} Then: gatepost doctor --fix`,
     cause: first,
   });

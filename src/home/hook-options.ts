@@ -52,8 +52,14 @@ export function requireOptions(type: string, hook: HookSpec, kind: Kind | null):
 }
 
 /** A Fossil repository has no refs that move and no trees, and its paths are matched here and not by Git. */
-function requireOfFossil({ trees, stdin, paths }: HookSpec): void {
-  const given = trees ? "--trees" : stdin === "updates" ? "--stdin updates" : null;
+function requireOfFossil({ trees, stdin, paths, artifacts }: HookSpec): void {
+  const given = trees
+    ? "--trees"
+    : artifacts?.includes("tree")
+      ? "--artifact tree"
+      : stdin === "updates"
+        ? "--stdin updates"
+        : null;
   if (given !== null)
     throw new GatepostError("GP_USAGE", `${given} is not for Fossil repositories. Nothing was changed.`, {
       hint: "Leave it out: a Fossil repository has artifacts, and no trees or moving refs.",

@@ -54,7 +54,7 @@ export async function register(path: string, home: string | null, more = false):
   if (found !== null) requireOwnRepository(found.path); // before git, which would refuse with advice that leads nowhere
   const stat = statSync(path, { throwIfNoEntry: false });
   if (stat === undefined)
-    throw new GatepostError("GP_NO_REPOSITORY", `There is nothing at ${path}. Nothing was registered.`, {
+    throw new GatepostError("GP_NO_REPOSITORY", `There is nothing at ${path}.`, {
       hint: "Name a Git work tree or bare repository, or the file of a Fossil repository.",
     });
   const isFile = stat.isFile();

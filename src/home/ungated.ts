@@ -77,6 +77,14 @@ export type UngatedFilter = { repository: RepositoryRow | null; since: Instant |
 
 /** Lists what went round the gates, of one repository or of all of the home. Gate records that wait are stored before. */
 export async function listUngated(home: OpenHome, { repository, since, limit }: UngatedFilter): Promise<Ungated> {
+  if (repository !== null && repository.kind !== "git")
+    throw new GatepostError(
+      "GP_USAGE",
+      `${repository.name} is a ${repository.kind} repository; --ungated reads Git's history.`,
+      {
+        hint: "The gates that ran there: gatepost runs",
+      },
+    );
   takeInGates(home);
   await lookNow(home); // nothing starts a pass where gates are all there is
   const found: Ungated = { lines: [], total: 0, notJudged: 0, moved: 0, unreadable: [] };

@@ -167,7 +167,7 @@ wrongCalls(world, "wrong places", plain, [
   [
     "init none",
     3,
-    "gatepost: There is nothing at none. Nothing was registered.\nName a Git work tree or bare repository, or the file of a Fossil repository.\n",
+    "gatepost: There is nothing at none.\nName a Git work tree or bare repository, or the file of a Fossil repository.\n",
   ],
 ]);
 

@@ -71,3 +71,54 @@ test("where the repository cannot be read for them, the hook is not started, wai
   expect(r.read("started")).toBe("2\n");
   expect(JSON.parse(r.read("aux.json")).checkins).toMatchObject([{ hash }]);
 });
+
+test("a tag that a check-in is given at its commit is told with its name", async () => {
+  const r = await watchFossil(world);
+  r.hook(`cat %A > '${r.file("aux.json")}'`);
+  const w = world.open(r.path);
+  fs.writeFileSync(`${w.root}/a`, "1\n");
+  world.fossil(["add", "a"], { cwd: w.root });
+  world.fossil(["commit", "-m", "m", "--tag", "v5.0", "--no-warnings"], { cwd: w.root });
+  await r.pass();
+  const { checkins, tags } = JSON.parse(r.read("aux.json"));
+  const [{ hash }] = checkins;
+  expect(tags).toEqual([{ artifact: hash, name: "sym-v5.0", target: hash, change: "added" }]);
+});
+
+test("a hook that writes to its own repository each time does not make a pass endless", async () => {
+  const r = await watchFossil(world);
+  r.hook(`cat > '${r.file("got")}'; echo x | %F wiki create "P$GATEPOST_BATCH" -R %R`);
+  world.checkIn(world.open(r.path));
+  await r.pass();
+  expect(r.runs().map(({ state }) => state)).toEqual(["done", "done"]);
+  await r.pass();
+  expect(r.runs()).toHaveLength(4);
+});
+
+test("uninstall --purge deletes no hooks that fossil would not get back", async () => {
+  const r = await watchFossil(world);
+  r.hook("true");
+  const purged = world.gatepost(["uninstall", "--purge", "-R", r.path]);
+  expect(purged.code).toBe(2);
+  expect(purged.stderr).toMatch(
+    /would be gone for good\. Nothing was changed\.\nGive them to fossil first: gatepost hook export/,
+  );
+  expect(r.runs()).toEqual([]);
+});
+
+test("long options may have one dash, as in Fossil, and values stay as they are", async () => {
+  const r = await watchFossil(world);
+  const added = world.gatepost([
+    "hook",
+    "add",
+    "-repository",
+    r.path,
+    "-type",
+    "after-receive",
+    "-command",
+    "echo -poll",
+  ]);
+  expect(added.code).toBe(0);
+  expect(world.gatepost(["hook", "list", "-R", r.path]).stdout).toContain("command = echo -poll\n");
+  expect(world.gatepost(["backoffice", "-nodelay", "-min", "60", r.path])).toMatchObject({ code: 0, stderr: "" });
+});

@@ -1,5 +1,8 @@
 /** `hook test`: shows or runs one hook on what is there, or a gate hook on what was there before. */
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
 import type { Command } from "commander";
+import { GatepostError } from "../../core/errors.ts";
 import type { ReceiptId } from "../../core/units.ts";
 import type { Trying } from "../../home/try-gate.ts";
 import { plain, print, printJson, printRaw, say } from "../output.ts";
@@ -61,6 +64,10 @@ async function test(word: string, args: readonly string[], given: Options): Prom
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => stop.abort());
     const at = given.home === undefined ? (given.repository ?? ".") : row.path;
     if (given.history !== undefined) {
+      if (row.kind !== "git")
+        throw new GatepostError("GP_USAGE", `--history reads Git's history; ${row.name} is a ${row.kind} repository.`, {
+          hint: "A gate of Fossil is tried with a description: gatepost hook test ID --aux-file FILE",
+        });
       const { history } = await import("./hook-history.ts");
       const limit = given.limit === undefined ? null : requireCount(given.limit, "--limit", 1);
       const about = { range: given.history, limit, at, signal: stop.signal };
@@ -69,15 +76,26 @@ async function test(word: string, args: readonly string[], given: Options): Prom
     const trying = await tryHook(home, row, openRepository(row), hook, {
       base: receipt(given.baseRcvid, "--base-rcvid"),
       upto: receipt(given.newRcvid, "--new-rcvid"),
-      auxiliary: given.auxFile ?? null,
+      auxiliary: given.auxFile === undefined ? null : requireFile(given.auxFile),
       at,
       args,
       signal: stop.signal,
     });
+    const isGate = (hook.wasType ?? hook.type) !== "after-receive";
+    if (row.kind === "fossil" && isGate && given.auxFile === undefined)
+      say(
+        "Mind: fossil makes the description when it commits; here %A is empty, and no paths are known. --aux-file FILE",
+      );
     if (trying.standIn) say("Nothing was received yet; showing the newest commit of HEAD as if it had just arrived.");
     if (given.dryRun) return show(trying, given.json === true);
     await run(trying, word, given.json === true);
   });
+}
+
+/** The file as an absolute path: the hook runs elsewhere. */
+function requireFile(file: string): string {
+  if (statSync(file, { throwIfNoEntry: false }) !== undefined) return resolve(file);
+  throw new GatepostError("GP_NO_FILE", `There is no file ${file}.`, { hint: "Name the file that stands for %A." });
 }
 
 async function show(trying: Trying, asJson: boolean): Promise<void> {

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { GatepostError } from "../../core/errors.ts";
+import { typed } from "../../core/shell-word.ts";
 import { plain, print, say } from "../output.ts";
 import { addWhere, sayEdited, type Where, withHome } from "../where.ts";
 import { counted } from "../words.ts";
@@ -23,10 +24,19 @@ export function registerUninstall(program: Command): void {
           });
         const { uninstall } = await import("../../home/uninstall.ts");
         const { hooksFor } = await import("../../home/hooks.ts");
-        const unheard =
-          repository.kind === "fossil"
-            ? hooksFor(home, repository).filter(({ type }) => type !== "disabled").length
-            : 0;
+        const own = hooksFor(home, repository).filter(
+          ({ type, scope }) => ["after-receive", "before-commit"].includes(type) && scope.scope === "repository",
+        );
+        const unheard = repository.kind === "fossil" ? own.length : 0;
+        const back = `gatepost hook export --to fossil -R ${typed(repository.path)}`;
+        if (given.purge && unheard > 0)
+          throw new GatepostError(
+            "GP_USAGE",
+            `With --purge ${counted(unheard, "hook")} of ${repository.name} would be gone for good. Nothing was changed.`,
+            {
+              hint: `Give them to fossil first: ${back}. Or delete them: gatepost hook delete all`,
+            },
+          );
         const { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited, editorGone } = await uninstall(
           home,
           repository,
@@ -44,7 +54,9 @@ export function registerUninstall(program: Command): void {
           print(`The shims in ${plain(keptFor)} stay: other registered repositories use that folder.`);
         if (unheard > 0)
           say(
-            `Mind: ${counted(unheard, "hook")} of it ${unheard === 1 ? "is" : "are"} run by nobody now, fossil included. To give them to fossil, do that first: gatepost hook export --to fossil`,
+            plain(
+              `Mind: ${counted(unheard, "hook")} of it ${unheard === 1 ? "is" : "are"} run by nobody now. To give them to fossil: gatepost init ${typed(repository.path)}; ${back}`,
+            ),
           );
         if (hooksDeleted > 0) print(`Deleted with it: ${counted(hooksDeleted, "hook")} for this repository alone.`);
         if (given.purge && stillServed > 0)

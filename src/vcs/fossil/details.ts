@@ -4,8 +4,8 @@
  *
  * A check-in is told as it is today, with what was amended; its files as table `mlink` has them, against the primary
  * parent. Tags are told as they were given, from the cards of the artifacts that gave them: one that another cancelled or
- * replaced since then is in no table, and its line says `unknown`. The tags that a check-in gives itself are in its
- * fields, and are not repeated.
+ * replaced since then is in no table, and its line says `unknown`. Those that a check-in gives itself (`commit --tag`) are
+ * told from the tables.
  *
  * All of it is held in memory, and is made of what strangers pushed. So it has limits, and of what goes beyond them the
  * number is told; whoever needs it asks fossil by the hashes of the list. Proven by test/vcs/fossil-details.test.ts.
@@ -41,6 +41,7 @@ export function readDetails(db: Db, range: RcvRange, limits: Limits = DETAIL_LIM
     .pluck();
   const all = { checkins: ofType.all(rids, "ci"), controls: ofType.all(rids, "g") };
   const checkins = [...checkinDetails(db, all.checkins.slice(0, limits.checkins), limits)];
+  const own = all.checkins.slice(0, checkins.length).flatMap(ownTags(db));
   const { tags, told } = tagChanges(db, all.controls.slice(0, limits.controls), limits.text);
   const hidden = "FROM json_each(?) AS wanted JOIN private ON private.rid = wanted.value JOIN blob USING (rid)";
   const count = db.prepare<[string], number>(`SELECT count(*) ${hidden}`).pluck().get(rids) ?? 0;
@@ -48,7 +49,7 @@ export function readDetails(db: Db, range: RcvRange, limits: Limits = DETAIL_LIM
   const hashes = count === 0 ? [] : uuids.all(rids, limits.private);
   return {
     checkins,
-    tags,
+    tags: [...own, ...tags],
     private: hashes,
     more: {
       checkins: all.checkins.length - checkins.length,
@@ -90,6 +91,22 @@ function fileChange({ path, was, fid, pid }: FileRow): FileChange {
   if (fid === 0) return { path: name, change: "deleted" };
   if (was !== null) return { path: name, change: "renamed", from: fromBuffer(was) };
   return { path: name, change: pid > 0 ? "edited" : "added" };
+}
+
+type OwnTag = { hash: string; name: Buffer; value: Buffer | null };
+
+/** The tags that a check-in gives itself alone; what it begins for its descendants is its branch. */
+function ownTags(db: Db): (rid: number) => TagChange[] {
+  const given = db.prepare<[number], OwnTag>(
+    `SELECT uuid AS hash, CAST(tagname AS BLOB) AS name, CAST(value AS BLOB) AS value
+     FROM tagxref JOIN tag USING (tagid) JOIN blob ON blob.rid = tagxref.rid
+     WHERE tagxref.rid = ? AND srcid = tagxref.rid AND tagtype = 1 ORDER BY tagname`,
+  );
+  return (rid) =>
+    given.all(rid).map(({ hash, name, value }) => {
+      const tag = { artifact: hash, name: fromBuffer(name), target: hash, change: "added" } as const;
+      return value === null ? tag : { ...tag, value: fromBuffer(value) };
+    });
 }
 
 /** Longer control artifacts are not read. */
