@@ -67,7 +67,7 @@ test("where the repository cannot be read for them, the hook is not started, wai
   expect(run && r.attempts(run)).toMatchObject([{ outcome: "stdin-failed", detail: expect.stringContaining(r.path) }]);
   r.home.db.sqlite.prepare("UPDATE run SET due_at = 0 WHERE state = 'waiting'").run();
   await r.pass();
-  expect(r.runs()[1]).toMatchObject({ state: "done", attempts: 2 });
+  expect(r.runs()[1]).toMatchObject({ state: "done", attempts: 2, reason: null });
   expect(r.read("started")).toBe("2\n");
   expect(JSON.parse(r.read("aux.json")).checkins).toMatchObject([{ hash }]);
 });
