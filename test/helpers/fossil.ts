@@ -155,8 +155,6 @@ export function makeFossilWorld(name = "gatepost-fossil-"): FossilWorld {
         async stop() {
           child.kill("SIGTERM");
           await ended;
-          // Its children go on for a moment with what a backoffice does.
-          await until("nobody has the repository open", () => !isOpen(file));
         },
       };
     },
@@ -165,24 +163,6 @@ export function makeFossilWorld(name = "gatepost-fossil-"): FossilWorld {
       base.remove();
     },
   };
-}
-
-/** Whether a process has the file open. */
-function isOpen(file: string): boolean {
-  const links = fs.readdirSync("/proc").flatMap((pid) => {
-    try {
-      return /^\d+$/.test(pid) ? fs.readdirSync(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`) : [];
-    } catch {
-      return [];
-    }
-  });
-  return links.some((link) => {
-    try {
-      return fs.readlinkSync(link).startsWith(file);
-    } catch {
-      return false;
-    }
-  });
 }
 
 async function freePort(): Promise<number> {
