@@ -1,0 +1,26 @@
+/**
+ * Runs one torture by itself: `npm run torture:kill -- --count 10000 --seed 7`. Without options it does as much as the
+ * test suite does, with a new seed, which it prints.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+
+const [name = "", ...words] = process.argv.slice(2);
+const file = `test/torture/${name}.test.ts`;
+const given = {};
+let wrong = existsSync(file) ? null : `There is no torture "${name}".`;
+for (let at = 0; at < words.length; at += 2) {
+  const [flag, value] = [words[at], words[at + 1]];
+  if (!["--count", "--seed"].includes(flag)) wrong ??= `"${flag}" is not an option; there are --count N and --seed N.`;
+  else if (!/^[1-9]\d{0,9}$/.test(value ?? "")) wrong ??= `${flag} takes a whole number.`;
+  else given[`TORTURE_${flag.slice(2).toUpperCase()}`] = value;
+}
+if (wrong !== null) {
+  console.error(wrong);
+  process.exit(2);
+}
+const { status } = spawnSync("npx", ["--no-install", "vitest", "run", "--project", "torture", file], {
+  stdio: "inherit",
+  env: { ...process.env, ...given },
+});
+process.exit(status ?? 1);
