@@ -10,7 +10,7 @@
 -- The connection sets: journal_mode=WAL, synchronous=FULL, foreign_keys=ON, busy_timeout.
 
 PRAGMA application_id = 0x47506F73;  -- "GPos": tells a Gatepost database from any other SQLite file
-PRAGMA user_version = 3;             -- the version of this schema; src/store/migrate.ts holds the steps between versions
+PRAGMA user_version = 4;             -- the version of this schema; src/store/migrate.ts holds the steps between versions
 
 -- Facts about the home itself and its settings. Settings that are not here have their default (src/core/settings.ts).
 CREATE TABLE setting (
@@ -231,7 +231,7 @@ CREATE TABLE attempt (
   ended_at     INTEGER,           -- NULL: open; if its holder is gone, it is lost and the run is repeated
   pid          INTEGER,           -- of the process and its group; with start_time it names one process for sure
   start_time   TEXT,
-  boot_id      TEXT,              -- of the machine it ran on: after a restart, pid and start_time name nobody
+  boot_id      TEXT,              -- of the machine it ran on: after a restart, or in another pid namespace, they name nobody
   took         INTEGER,           -- milliseconds by the monotonic clock
   outcome      TEXT CHECK (outcome IN ('exit', 'signal', 'timeout', 'aborted', 'not-started', 'stdin-failed', 'threw', 'unkillable', 'lost')),
   exit_code    INTEGER,           -- outcome 'exit'
@@ -252,10 +252,11 @@ CREATE TABLE lease (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
   token      INTEGER NOT NULL,  -- only grows
   holder     TEXT,              -- uuid of the holding process's claim; NULL: free
-  boot_id    TEXT,              -- of the machine the holder runs on
+  boot_id    TEXT,              -- of the machine the holder runs on, and the namespaces in which it counts pids and time
   pid        INTEGER,
   start_time TEXT,              -- with pid and boot_id: proof of death, never a guess
-  expires_at INTEGER,           -- renewed while the holder works
+  expires_at INTEGER,           -- renewed while the holder works; by the wall clock, for whoever shares no other with it
+  until      INTEGER,           -- the same in milliseconds of the boot's own clock, which nobody can set
   CHECK ((holder IS NULL) = (expires_at IS NULL))
 ) STRICT;
 INSERT INTO lease (id, token) VALUES (1, 0);

@@ -1,55 +1,90 @@
 /**
- * The keeper holds a home's lease while this process works on it.
+ * The keeper holds a home's lease while this process works on it, and knows for how long it may believe so.
  *
- * It renews every third of the lease's length, from the moment the lease is taken until the last run has ended. A
- * renewal that fails (somebody else has the lease, the database is gone) tells the pass to stop at once; writes that are
- * under way fail by their token. Another process takes the lease when it has expired, or at once when the holder is
- * proven dead: same boot, same pid namespace, and no process with that pid and start time.
+ * Rules
+ *   1. It beats every third of the lease's length, from the moment the lease is taken until the last run has ended.
+ *   2. Trust is counted from the *start* of the beat that renewed the lease, by the boot's own clock. A renewal that took
+ *      long proves only that the lease was ours when it began, and a wall clock that is set proves nothing.
+ *   3. A beat that says the lease is another's, or that the database is no longer the one at its path, ends the pass at
+ *      once. A beat that fails otherwise (busy, disk full, a sick disk) is repeated each second for as long as trust
+ *      lasts, and then ends the pass. Ending means: nothing new starts, running hooks are ended with their grace.
+ *   4. A process that was stopped for longer than that (SIGSTOP, a machine asleep) beats late. If nobody took the lease
+ *      meanwhile nothing happened, and the beat renews it; the token tells, not the time.
+ *   5. Trust guards nothing by itself: every write shows the token (store/lease.ts), and whoever takes over ends what is
+ *      left of our hooks before it starts them again (lost.ts).
+ *
+ * Another process takes the lease when it has expired, or at once when the holder is proven dead: same boot, same pid
+ * namespace, and no process with that pid and start time. Proven by test/fault/lease.test.ts and test/torture/lease.test.ts.
  */
 import { randomUUID } from "node:crypto";
-import type { Instant, Millis } from "../core/units.ts";
-import { bootId, isAlive, processIdentity } from "../process/identity.ts";
-import { type LeaseRow, releaseLease, renewLease, takeLease } from "../store/lease.ts";
+import type { GatepostError } from "../core/errors.ts";
+import type { Millis } from "../core/units.ts";
+import { bootId, isGone, processIdentity, sinceBoot } from "../process/identity.ts";
+import { startTimer } from "../process/pace.ts";
+import { requireInPlace } from "../store/database.ts";
+import { type LeaseRow, leaseLost, type Moment, releaseLease, renewLease, takeLease } from "../store/lease.ts";
 import { type HomeContext, now } from "./context.ts";
 
 /** How long a lease lasts without being renewed. */
 export const LEASE_LENGTH = 30_000 as Millis;
 
+/** So much before its end the holder stops believing in it. */
+const MARGIN = 2000;
+
+/** How soon a beat that failed is repeated. */
+const AGAIN = 1000;
+
 export type Keeper = {
   readonly token: number;
-  /** Aborts when the lease is lost. */
+  /** Aborts when the lease is lost, with the reason. */
   readonly lost: AbortSignal;
   /** Stops renewing and gives the lease back. */
   release(): void;
 };
 
 /** Takes the home's lease and keeps it, or says who holds it. */
-export function keepLease(ctx: HomeContext): Keeper | { heldBy: LeaseRow } {
+export function keepLease(ctx: HomeContext, length = LEASE_LENGTH): Keeper | { heldBy: LeaseRow } {
   const holder = randomUUID();
   const self = processIdentity(process.pid) ?? { pid: process.pid, startTime: "" };
-  const taken = takeLease(ctx.db, { holder, bootId: bootId(), ...self }, now(), LEASE_LENGTH, provenDead);
+  const began = moment();
+  const taken = takeLease(ctx.db, { holder, bootId: bootId(), ...self }, began, length, provenDead);
   if ("heldBy" in taken) return taken;
   const lost = new AbortController();
-  const beat = setInterval(() => {
+  const trust = length - Math.min(MARGIN, length / 10);
+  let trustedUntil = began.sinceBoot + trust;
+  let stop = (): void => {};
+  const beat = (): void => {
+    const start = moment();
+    let next = length / 3;
     try {
-      if (renewLease(ctx.db, taken.token, holder, (now() + LEASE_LENGTH) as Instant)) return;
+      requireInPlace(ctx.db);
+      if (!renewLease(ctx.db, taken.token, holder, start, length)) throw leaseLost();
+      trustedUntil = start.sinceBoot + trust;
     } catch (error) {
-      ctx.log("error", `the lease of ${ctx.layout.home} could not be renewed: ${(error as Error).message}`);
+      const { code } = error as GatepostError;
+      if (code === "GP_DAMAGED" || code === "GP_LEASE_LOST" || sinceBoot() >= trustedUntil) {
+        lost.abort(error);
+        return;
+      }
+      next = Math.min(AGAIN, length / 10);
     }
-    lost.abort();
-  }, LEASE_LENGTH / 3);
+    stop = startTimer(next, beat);
+  };
+  stop = startTimer(length / 3, beat);
   return {
     token: taken.token,
     lost: lost.signal,
     release() {
-      clearInterval(beat);
+      stop();
       if (!lost.signal.aborted) releaseLease(ctx.db, taken.token, holder);
     },
   };
 }
 
+const moment = (): Moment => ({ wall: now(), sinceBoot: sinceBoot() });
+
 /** Whether the holder of a lease certainly runs no more. */
 export function provenDead(row: LeaseRow): boolean {
   if (row.bootId !== bootId() || row.pid === null || row.startTime === null) return false;
-  return !isAlive({ pid: row.pid, startTime: row.startTime });
+  return isGone({ pid: row.pid, startTime: row.startTime });
 }

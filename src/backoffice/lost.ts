@@ -5,7 +5,7 @@
  */
 import { VARIABLES } from "../core/substitute.ts";
 import type { Instant, RunId } from "../core/units.ts";
-import { endGroup, findHook } from "../process/group.ts";
+import { endCarriers, endGroup } from "../process/group.ts";
 import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { finishAttempt, lostAttempts, type RunEnd, runById, settleRun, timesLost } from "../store/run.ts";
@@ -20,9 +20,8 @@ export async function recoverLost(ctx: HomeContext, token: number): Promise<void
   for (const { run, number, pid, startTime, ...attempt } of lostAttempts(ctx.db, token)) {
     const noted = pid === null || startTime === null ? null : { pid, startTime, bootId: attempt.bootId };
     const runner = noted ?? readRunner(auxiliaryOf(ctx, run));
-    // A pid counts only within its boot. Without one, the hook is known by its environment.
-    const left = runner === null ? findHook(variablesOf(ctx, run)) : runner.bootId === bootId() ? runner : null;
-    if (left !== null) await endGroup(left);
+    if (runner?.bootId === bootId()) await endGroup(runner); // a pid counts only within its boot
+    await endCarriers(variablesOf(ctx, run)); // what nobody had the time to note, and what left its session
     const again = writeAsHolder(ctx.db, token, () => {
       const ended = {
         outcome: "lost",

@@ -110,6 +110,7 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
     keeper.release();
   }
   if (failures.length > 0) throw failures[0];
+  keeper.lost.throwIfAborted();
   return passed;
 }
 

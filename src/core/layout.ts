@@ -35,6 +35,8 @@ export const layout = (home: string) => ({
   failed: join(home, "automatic.failed"),
   /** Exists: shims start no backoffice. */
   manual: join(home, "manual"),
+  /** Exists: shims sync their entries to disk. */
+  durable: join(home, "durable"),
   /** Exists: the home is shared, others may leave entries in the spool. */
   shared: join(home, "shared"),
 });

@@ -28,6 +28,11 @@ export const SETTINGS = {
     says: "Git: a push starts a backoffice in the background when none is alive",
     accepts: oneOf("on", "off"),
   },
+  "durable-spool": {
+    fallback: "off",
+    says: "Git: a push waits until its entry is on disk, so that a power cut does not make us forget who pushed",
+    accepts: oneOf("on", "off"),
+  },
   "reconcile-age": {
     fallback: "2s",
     says: "Git: how old an unexplained difference must be before it becomes a receipt",

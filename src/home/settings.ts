@@ -25,10 +25,13 @@ export function changeSetting(home: OpenHome, word: string, value: string | null
   const change = (): void => (value === null ? dropSetting(home.db, name) : putSetting(home.db, name, value));
   write(home.db, () => (name === "path" ? marked(home, change) : change()));
   if (name === "path") requireReached(refreshGates(home));
-  if (name === "automatic-backoffice") {
-    // Shims cannot read the database: for them the setting is a file.
-    if (homeSettings(home)[name] === "off") writeFileSync(home.layout.manual, "", { mode: 0o644 });
-    else rmSync(home.layout.manual, { force: true });
-  }
+  // Shims cannot read the database: for them such a setting is a file.
+  if (name === "automatic-backoffice") showByFile(home.layout.manual, homeSettings(home)[name] === "off");
+  if (name === "durable-spool") showByFile(home.layout.durable, homeSettings(home)[name] === "on");
   return listSettings(home, name)[0] as SettingLine;
+}
+
+function showByFile(file: string, wanted: boolean): void {
+  if (wanted) writeFileSync(file, "", { mode: 0o644 });
+  else rmSync(file, { force: true });
 }

@@ -58,23 +58,36 @@ export async function endGroup(leader: ProcessIdentity, grace = 5000): Promise<n
   return found;
 }
 
-/** The hook that was started with these variables, where nobody had the time to note which process it is: the leader
- *  of the session of the oldest process that has them all. Null where none runs. Reads all of /proc. */
-export function findHook(variables: Readonly<Record<string, string>>): ProcessIdentity | null {
+/** Ends whatever was started with all of these variables, by a hook or by what it started, in whichever session that is
+ *  now; as `endGroup`, which says for how long. Our own session is left alone: a hook may have started this very process
+ *  anew. Returns how many processes that were. Reads all of /proc. */
+export async function endCarriers(variables: Readonly<Record<string, string>>, grace = 5000): Promise<number> {
+  const ended = new Map<number, number>();
+  for (let round = 0; round < ROUNDS; round++) {
+    const sessions = sessionsOf(variables).filter((session) => !ended.has(session));
+    if (sessions.length === 0) break;
+    const counts = await Promise.all(
+      sessions.map((pid) => endGroup({ pid, startTime: processStatus(pid)?.startTime ?? "" }, grace)),
+    );
+    for (const [index, session] of sessions.entries()) ended.set(session, counts[index] ?? 0);
+  }
+  return [...ended.values()].reduce((sum, count) => sum + count, 0);
+}
+
+/** The sessions, other than ours, of the running processes that have all the variables. */
+function sessionsOf(variables: Readonly<Record<string, string>>): number[] {
   const wanted = Object.entries(variables).map(
     ([name, value]) => `\0${name}=${Buffer.from(value).toString("latin1")}\0`,
   );
-  const found = allPids()
-    .flatMap((pid) => {
-      const environment = environmentOf(pid);
-      if (!wanted.every((variable) => environment.includes(variable))) return [];
-      return processStatus(pid) ?? [];
-    })
-    .filter(isRunning)
-    .sort((a, b) => Number(a.startTime) - Number(b.startTime) || a.pid - b.pid);
-  const [oldest] = found;
-  if (oldest === undefined) return null;
-  return { pid: oldest.session, startTime: processStatus(oldest.session)?.startTime ?? "" };
+  const sessions = new Set<number>();
+  for (const pid of allPids()) {
+    const environment = environmentOf(pid);
+    if (!wanted.every((variable) => environment.includes(variable))) continue;
+    const status = processStatus(pid);
+    if (status !== null && isRunning(status)) sessions.add(status.session);
+  }
+  sessions.delete(sessionOf(process.pid) ?? -1);
+  return [...sessions];
 }
 
 const isOfHook = (pid: number): boolean => environmentOf(pid).includes("\0GATEPOST_RUN=");
@@ -95,6 +108,7 @@ export class ProcessGroup {
   #known = new Map<number, string>(); // members seen at the last look: pid and start time
   #lookedAt = 0;
   #seenEmpty = false;
+  #unsure = false; // the last look found nobody, but may have missed somebody
 
   /** `leader` leads its own session. It is a child of ours that is not yet reaped, or `leaderEnded` is called next.
    *  `startedAt`, by performance.now(), is not after its start. */
@@ -121,7 +135,8 @@ export class ProcessGroup {
       this.#lookedAt = performance.now();
       return false;
     }
-    return this.count() === 0;
+    // A look that may have missed somebody proves nothing as long as the leader's group has members, be they zombies.
+    return this.count() === 0 && !(this.#unsure && reaches(-this.#leader));
   }
 
   /** How many running processes are in the group, the leader not counted. Reads all of /proc. */
@@ -141,7 +156,9 @@ export class ProcessGroup {
 
   /** Sends a signal to all members. Members of another user (setuid programs) do not get it, and none is an error. */
   signal(name: "SIGTERM" | "SIGKILL"): void {
-    if (this.#reaped && this.count() === 0) return;
+    // Nobody found is no reason not to: in a chain of short lives each may have been missed. Within a second the number
+    // cannot be a stranger's (rule 3), and a group that is gone does not mind.
+    if (this.#reaped && this.count() === 0 && performance.now() - this.#lookedAt > CIRCLE) return;
     sendToGroup(this.#leader, name);
     const reached = new Set([this.#leader]);
     // A member may make a group between a look and the signal, so we look until there is none that did not get it.
@@ -158,21 +175,26 @@ export class ProcessGroup {
   }
 
   /** The running processes of the session. A list of /proc is no moment's truth: a member that ended while we read may
-   *  have left a child that is not in the list. So where one ended and none was found we look again. */
+   *  have left a child that is not in the list. So where one ended and none was found we look again. One that had ended
+   *  before the last look (a zombie that nobody reaps) has left nobody since. */
   #look(): Map<number, string> {
     const found = new Map<number, string>();
-    for (let round = 0, mayHaveMissed = true; round < ROUNDS && mayHaveMissed && found.size === 0; round++) {
-      mayHaveMissed = false;
+    const dead = new Set<number>();
+    this.#unsure = true;
+    for (let round = 0; round < ROUNDS && this.#unsure && found.size === 0; round++) {
+      let mayHaveMissed = false;
       for (const pid of allPids()) {
         if (this.#isOlder(pid)) continue;
         const session = sessionOf(pid);
         if (session === null) mayHaveMissed = true;
         if (session !== this.#leader) continue;
         const status = processStatus(pid);
-        if (status === null || !isRunning(status)) mayHaveMissed = true;
+        if ((status === null || !isRunning(status)) && !dead.has(pid)) mayHaveMissed = true;
+        dead.add(pid);
         if (status === null || status.session !== this.#leader || !isRunning(status)) continue;
         if (this.#reaped || pid !== this.#leader) found.set(pid, status.startTime);
       }
+      this.#unsure = mayHaveMissed && found.size === 0;
     }
     return found;
   }

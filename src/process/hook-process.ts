@@ -98,6 +98,9 @@ type Hook = {
 /** The most that is waited for output once all writers but escaped ones are dead: it is in the pipe already. */
 const REST = 100;
 
+/** How long SIGKILL may take before it is sent to whoever is there then. */
+const AGAIN = 100;
+
 const silence: HookOutput = { head: Buffer.alloc(0), tail: Buffer.alloc(0), bytes: 0, cut: false };
 
 /** Runs the attempt and settles when it is over: the group is dead, the pipes are closed, stdin's source is closed.
@@ -137,7 +140,7 @@ async function finish(hook: Hook, attempt: Attempt, interruption: Watch): Promis
     within(attempt.drain, Promise.race([hook.output.ended, interruption.happened])),
   ]);
   if (hook.group.isEmpty()) return 0;
-  const survivors = hook.group.count();
+  const survivors = Math.max(1, hook.group.count()); // none is seen where each forks the next and ends
   await endHook(hook, attempt.grace);
   return survivors;
 }
@@ -148,7 +151,9 @@ async function endHook(hook: Hook, grace: number): Promise<number> {
   if (await isGone(hook, grace)) return 0;
   const outlived = hook.child.exitCode === null && hook.child.signalCode === null ? 0 : hook.group.count();
   hook.group.signal("SIGKILL");
-  await isGone(hook, VANISH);
+  // Again and again, for those who left each of their process groups before the signal reached it.
+  for (const until = performance.now() + VANISH; !(await isGone(hook, AGAIN)) && performance.now() < until; )
+    hook.group.signal("SIGKILL");
   return outlived;
 }
 

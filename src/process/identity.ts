@@ -1,9 +1,10 @@
 /**
  * Which process is meant. A pid alone says little: the kernel hands the numbers out in a circle, so a pid kept in the
  * database may belong to a stranger by now. A pid together with its start time names one process within one boot, and
- * the boot id names the boot. All three come from /proc and need no permission, also for another user's process.
+ * the boot id names the boot. All three come from /proc and need no permission, also for another user's process, unless
+ * /proc was mounted to hide them.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 
 /** One process of one boot. `startTime` is field 22 of /proc/PID/stat (clock ticks since boot), kept as text. */
 export type ProcessIdentity = { pid: number; startTime: string };
@@ -39,10 +40,38 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return status !== null && status.startTime === identity.startTime && isRunning(status);
 }
 
+/** Says whether this very process certainly runs no more. What /proc hides from us (hidepid) may be alive. */
+export function isGone(identity: ProcessIdentity): boolean {
+  const status = processStatus(identity.pid);
+  if (status !== null) return status.startTime !== identity.startTime || !isRunning(status);
+  try {
+    process.kill(identity.pid, 0);
+    return processStatus(identity.pid) !== null; // started meanwhile: another one
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
+}
+
 let boot: string | null = null;
 
-/** The id of this boot, by which a pid from before a restart is told from one of today. */
+/** The id of this boot and of the namespaces in which this process counts pids and time. Only where all of it agrees do
+ *  a pid and a start time name the same process, and does the clock of `sinceBoot` say the same. */
 export function bootId(): string {
-  boot ??= readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  if (boot === null) {
+    const id = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+    boot = [id, namespaceOf("pid"), namespaceOf("time")].filter((part) => part !== null).join(" ");
+  }
   return boot;
 }
+
+/** "pid:[4026531836]"; null where the system has no such namespaces. */
+function namespaceOf(kind: "pid" | "time"): string | null {
+  try {
+    return readlinkSync(`/proc/self/ns/${kind}`);
+  } catch {
+    return null;
+  }
+}
+
+/** Milliseconds of the clock that all processes of a boot share and nobody can set. It stands while the machine sleeps. */
+export const sinceBoot = (): number => Number(process.hrtime.bigint() / 1_000_000n);

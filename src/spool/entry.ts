@@ -12,13 +12,15 @@
  *     address 192.0.2.7                 where the push came from
  *     option ci.skip                    one line for each push option, in order
  *     updates                           kind push only; then one line OLD NEW REF for each ref, as git wrote it
- *     end 1                             number of updates; "end 25+" is 25 or more
+ *     end 1 sum 2817400363 129          number of updates; "end 25+" is 25 or more. What follows is there if whoever wrote
+ *                                       it synced it to disk: POSIX cksum of all that stands above, and its length
  *
  * Rules
  *   1. Lines are bytes and end with a newline. A newline inside a value is followed by one space, so a line of the
  *      header begins with a key only if a shim wrote that key: no name, option or path can forge one.
  *   2. An entry is whole when, and only when, its last line is `end` and agrees with what stands above. Whatever part
  *      of one a killed shim or a full disk left behind reads as partial, at whichever byte it was cut.
+ *      A checksum that is there must fit: a power cut may leave the last line without what stands above.
  *   3. Whatever else does not fit is bad, with the reason. Reading never throws and never guesses: entries are
  *      written by whoever may push.
  *
@@ -30,6 +32,7 @@
  */
 import { type ByteString, fromBuffer, toBuffer } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
+import { cksum } from "./cksum.ts";
 
 /** One ref as git reported it: object ids of equal length in hex, all zero where there was or is none. */
 export type EntryUpdate = { old: string; new: string; ref: ByteString };
@@ -89,7 +92,7 @@ export type Bad = { state: "bad"; reason: string };
 export const HOOK_NAME = /^[a-z]+(-[a-z]+)*$/;
 // Sticky, so that 100,000 lines are read in place. Its groups keep both ids at one length.
 const updateLine = /(?:([0-9a-f]{40}) ([0-9a-f]{40})|([0-9a-f]{64}) ([0-9a-f]{64})) ([^\n\0]+)\n/y;
-const trailer = /end (0|[1-9][0-9]{0,8})(\+?)\n/y;
+const trailer = /end (0|[1-9][0-9]{0,8})(\+?)(?: sum ([0-9]{1,10}) ([0-9]{1,12}))?\n/y;
 
 const partial = { state: "partial" } as const;
 export const bad = (reason: string): Bad => ({ state: "bad", reason });
@@ -136,6 +139,8 @@ export function readSheet(
   const end = trailer.exec(text);
   if (end === null) return bad(listed ? `line ${updates.length + 1} of the updates is none` : "its last line is wrong");
   if (trailer.lastIndex !== text.length) return bad("goes on after its last line");
+  if (end[3] !== undefined && (Number(end[4]) !== at || Number(end[3]) !== cksum(bytes.subarray(0, at))))
+    return bad("its checksum does not fit");
   const count = Number(end[1]);
   const more = end[2] === "+";
   if (more ? updates.length < count : updates.length !== count) {
@@ -214,9 +219,12 @@ function assemble(sheet: Sheet): Parsed {
 /** One line of a header, with its newlines folded. */
 export const headerLine = (key: string, value: string): string => `${key} ${value.replaceAll("\n", "\n ")}\n`;
 
-/** The lines of the updates and the last line. */
+const updateLines = (updates: readonly EntryUpdate[]): string =>
+  updates.map((update) => `${update.old} ${update.new} ${update.ref}\n`).join("");
+
+/** The lines of the updates and the last line, without a checksum. */
 export const closingLines = (updates: readonly EntryUpdate[], more: boolean): string =>
-  `${updates.map((update) => `${update.old} ${update.new} ${update.ref}\n`).join("")}end ${updates.length}${more ? "+" : ""}\n`;
+  `${updateLines(updates)}end ${updates.length}${more ? "+" : ""}\n`;
 
 /** The bytes of an entry: `parseEntry` gives the same entry back. An entry that the format cannot hold (updates of
  *  kind work, a ref with a newline, a malformed id) is a mistake of the caller: GP_BUG. */
@@ -228,7 +236,10 @@ export function formatEntry(entry: Entry): Buffer {
   }
   for (const option of entry.options) text += headerLine("option", option);
   if (entry.kind === "push") text += "updates\n";
-  const bytes = toBuffer((text + closingLines(entry.updates, false)) as ByteString);
+  text += updateLines(entry.updates);
+  const above = toBuffer(text as ByteString);
+  const end = `end ${entry.updates.length} sum ${cksum(above)} ${above.length}\n`;
+  const bytes = Buffer.concat([above, toBuffer(end as ByteString)]);
   const parsed = parseEntry(bytes);
   if (parsed.state !== "whole" || parsed.entry.updates.length !== entry.updates.length) throw cannotBeWritten(parsed);
   return bytes;

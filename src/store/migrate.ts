@@ -109,8 +109,11 @@ ALTER TABLE receipt ADD COLUMN rows TEXT CHECK (json_valid(rows));
 CREATE INDEX receipt_native ON receipt (repository, native) WHERE native IS NOT NULL;
 `;
 
+/** From version 3 to 4: leases end by a clock that nobody can set. */
+const LEASE = "ALTER TABLE lease ADD COLUMN until INTEGER;";
+
 /** The step from version n stands at n - 1. */
-const STEPS: readonly string[] = [GATES, NATIVE];
+const STEPS: readonly string[] = [GATES, NATIVE, LEASE];
 
 /** The schema version this program writes. */
 export const SCHEMA_VERSION = STEPS.length + 1;

@@ -57,7 +57,7 @@ test("hook test tells the same", async () => {
 test("where the repository cannot be read for them, the hook is not started, waits, and is not blamed", async () => {
   const r = await watchFossil(world);
   const away = r.file("away");
-  r.hook(`mv %R '${away}'`);
+  r.hook(`cat > /dev/null; mv %R '${away}'`); // its own list is made while it runs
   r.hook(`echo "$GATEPOST_ATTEMPT" >> '${r.file("started")}'; cat %A > '${r.file("aux.json")}'`);
   const hash = world.checkIn(world.open(r.path));
   await r.pass();
@@ -65,13 +65,10 @@ test("where the repository cannot be read for them, the hook is not started, wai
   const run = r.runs()[1];
   expect(run).toMatchObject({ state: "waiting", attempts: 1 });
   expect(run && r.attempts(run)).toMatchObject([{ outcome: "stdin-failed", detail: expect.stringContaining(r.path) }]);
-  // On a machine that is very busy a further attempt may be put off as well.
-  for (let passes = 0; passes < 5 && r.runs()[1]?.state === "waiting"; passes += 1) {
-    r.home.db.sqlite.prepare("UPDATE run SET due_at = 0 WHERE state = 'waiting'").run();
-    await r.pass();
-  }
-  expect(r.runs()[1]).toMatchObject({ state: "done", reason: null });
-  expect(r.read("started")).toMatch(/^[2-6]\n$/);
+  r.home.db.sqlite.prepare("UPDATE run SET due_at = 0 WHERE state = 'waiting'").run();
+  await r.pass();
+  expect(r.runs()[1]).toMatchObject({ state: "done", attempts: 2, reason: null });
+  expect(r.read("started")).toBe("2\n");
   expect(JSON.parse(r.read("aux.json")).checkins).toMatchObject([{ hash }]);
 });
 

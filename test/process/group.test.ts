@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { endGroup, findHook } from "../../src/process/group.ts";
+import { endCarriers, endGroup } from "../../src/process/group.ts";
 import { type ProcessIdentity, processIdentity } from "../../src/process/identity.ts";
 import { runningIn, until } from "./attempts.ts";
 
@@ -44,13 +44,25 @@ test("E2: a child with a process group of its own is ended when its leader is go
   expect(runningIn(leader.pid)).toEqual([]);
 });
 
-test("E2: a hook whose leader is gone is found by a child with a process group of its own", async () => {
-  const variables = { GATEPOST_RUN: `a-${process.pid}` };
-  const leader = await abandoned("timeout 99 sh -c 'echo up; exec sleep 98' & :", { ...hook, ...variables });
+test("E2: what carries a hook's variables is ended in every session that it made, and nobody else", async () => {
+  const variables = { GATEPOST_RUN: `a-${process.pid}`, GATEPOST_A: "/x" };
+  const env = { ...hook, ...variables };
+  const leader = await abandoned("timeout 99 sh -c 'echo up; exec sleep 98' & setsid sleep 97 & :", env);
+  const stranger = await abandoned("echo up; exec sleep 96", { ...env, GATEPOST_A: "/y" });
   await until(() => processIdentity(leader.pid) === null);
-  const found = findHook(variables);
-  expect(found?.pid).toBe(leader.pid);
-  expect(await endGroup(leader)).toBe(2);
+  expect(await endCarriers(variables)).toBe(3);
+  expect(await endCarriers(variables)).toBe(0);
+  expect(runningIn(stranger.pid)).toEqual([stranger.pid]);
+  await endGroup(stranger);
+});
+
+test("E2: a process that a hook started anew does not end itself as what is left of it", async () => {
+  const group = new URL("../../dist/process/group.js", import.meta.url).href;
+  const variables = { GATEPOST_RUN: `b-${process.pid}` };
+  const text = `import { endCarriers } from "${group}"; console.log(await endCarriers(${JSON.stringify(variables)}))`;
+  const env = { ...hook, ...variables };
+  const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", text], { env, encoding: "utf8" });
+  expect(stdout).toBe("0\n");
 });
 
 test("D3 a group that is not known to be a hook's is left alone", async () => {

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,6 +6,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ByteString } from "../../src/core/bytes.ts";
 import { GatepostError } from "../../src/core/errors.ts";
+import { cksum } from "../../src/spool/cksum.ts";
 import { ENTRY_NAME, type Entry, formatEntry, namespacedRef, parseEntry } from "../../src/spool/entry.ts";
 import { writeEntry } from "../../src/spool/write.ts";
 
@@ -64,7 +66,7 @@ describe("an entry", () => {
   test("is written as readable lines", () => {
     const entry = push({ glUser: bytes("alice"), options: [bytes("ci.skip"), bytes("two\nlines")] });
     expect(formatEntry(entry).toString("latin1")).toBe(
-      `gatepost 1\nkind push\nhook post-receive\ndir /srv/git/a.git\ngl_user alice\noption ci.skip\noption two\n lines\nupdates\n${zero} ${one} refs/heads/main\nend 1\n`,
+      `gatepost 1\nkind push\nhook post-receive\ndir /srv/git/a.git\ngl_user alice\noption ci.skip\noption two\n lines\nupdates\n${zero} ${one} refs/heads/main\nend 1 sum 353186985 211\n`,
     );
   });
 
@@ -115,6 +117,27 @@ describe("an entry", () => {
     expect(parseEntry(entry(100))).toMatchObject({ state: "whole" });
     expect(parseEntry(entry(250))).toMatchObject({ state: "whole" });
   });
+
+  test("whose checksum does not fit what stands above it is bad, whichever byte was changed", () => {
+    const whole = formatEntry(push({ glUser: bytes("alice") }));
+    const above = whole.indexOf("end 1 sum");
+    for (let at = 0; at < above; at += 1) {
+      const changed = Buffer.from(whole);
+      changed[at] = 0; // a block that was never written reads as zeros
+      expect(parseEntry(changed).state, `byte ${at}`).not.toBe("whole");
+    }
+    const other = whole.toString("latin1").replace("gl_user alice", "gl_user malice");
+    expect(parseEntry(raw(other))).toEqual({ state: "bad", reason: "its checksum does not fit" });
+    expect(parseEntry(raw(other.replace(/ sum .*/, "")))).toMatchObject({ state: "whole" });
+  });
+
+  test.each(["sum 1", "sum 1 2 3", "sum a 2", "sum -1 2", "summ 1 2", "sum 99999999999 2", "sum  1 2"])(
+    "is bad where its last line goes on with %j",
+    (rest) => {
+      const whole = formatEntry(push()).toString("latin1");
+      expect(parseEntry(raw(whole.replace(/sum .*/, rest))).state).toBe("bad");
+    },
+  );
 
   const head = "gatepost 1\nkind push\nhook post-receive\ndir /r\n";
   const line = `${zero} ${one} refs/heads/a\n`;
@@ -168,6 +191,16 @@ describe("an entry", () => {
     expect(parseEntry(large)).toMatchObject({ state: "whole" });
     expect(parseEntry(folded)).toMatchObject({ state: "whole" });
     expect(performance.now() - started).toBeLessThan(3000); // about 0.2 s on an idle machine; anything quadratic takes minutes
+  });
+});
+
+describe("the checksum of an entry", () => {
+  test("is the one that the program cksum prints", () => {
+    const lengths = [0, 1, 2, 255, 256, 257, 70_000];
+    for (const input of lengths.map((length) => Buffer.from(Array.from({ length }, (_, i) => (i * 7) % 256)))) {
+      const printed = spawnSync("cksum", { input, encoding: "utf8" }).stdout;
+      expect(printed).toBe(`${cksum(input)} ${input.length}\n`);
+    }
   });
 });
 

@@ -1,17 +1,16 @@
 #!/bin/sh
 # gatepost shim 1 @SUM@
 #
-# Tells Gatepost that something arrived in this repository: as post-receive it writes down which refs a push moved,
-# as post-commit, post-merge, post-rewrite or post-checkout only that work was done here, and by whom; of a checkout of
-# mere files nothing, for that moves no ref. The same file stands under each of these names. The second line is how the
-# installer knows its own file; do not change it.
+# Tells Gatepost that something arrived in this repository: as post-receive it writes down which refs a push moved, as
+# post-commit, post-merge, post-rewrite or post-checkout only that work was done here, and by whom; of a checkout of mere
+# files nothing. One file under each of these names. By its second line the installer knows it; do not change that.
 #
 # Rules
 #   1. It never makes a push or a commit fail, and is silent unless something is wrong: then one line on stderr. What
 #      it could not write down, the backoffice finds by comparing the refs it knows with the refs that are there.
 #   2. On the common path it starts no process: builtins only, hence no $(...), no date, no basename. A fork costs
 #      about a millisecond, and a push would pay it each time. Forks are made for more than 25 refs (one cat, since
-#      the shell reads byte by byte), for a chained hook, and to start a backoffice where none is alive.
+#      the shell reads byte by byte), in a durable home (cksum, sync), for a chained hook, and to start a backoffice.
 #   3. Nothing in the environment or in a ref is ever run or expanded a second time, and none of it can forge a line.
 #   4. A redirection that fails ends some shells. So each one that may fail stands on a { } of its own.
 #   5. What a chained hook gets is what git gave: all that changes directory, umask or options then runs in ( ).
@@ -21,13 +20,14 @@
 #     kind push                      or work
 #     hook post-receive              the name this file was called by
 #     dir /srv/git/a.git             the repository: its git common dir, as a physical path
-#     namespace N                    this and all below only if set: GIT_NAMESPACE
-#     gl_user N, gl_repo N, remote_user N, address N
+#     KEY VALUE                      namespace, gl_user, gl_repo, remote_user, address: each only if set
 #     option TEXT                    one for each push option, in order
 #     updates                        kind push only; after it OLD NEW REF lines, byte for byte as git wrote them
 #     end N                          N updates; "end 25+" is 25 or more. Without this line the entry is not whole.
 # A newline in a value is followed by one space; of a value with more than 1000 newlines the rest is left out.
 # All of it is one printf, so that an entry normally appears whole; after 25 updates the rest is copied by cat.
+# Where the home has a file named durable, entry and folder are synced to disk before this ends, and the last line is
+# "end N sum CRC LENGTH", by cksum, of all bytes above: a power cut amid that may leave any part of the entry.
 #
 # Home: the folder gatepost in the git common dir, or a file of that name whose first line is "home: /absolute/path".
 # It is private, and then entries are 0600; or a file named shared says that others push here, and then its owner
@@ -173,6 +173,18 @@ find_home() {
   esac
 }
 
+# Prints the last line of the entry, with a checksum of what the file holds so far.
+put_sum() {
+  gp_text=$(cksum <"$gp_file") && gp_end="${gp_end%?} sum $gp_text$gp_newline"
+  printf '%s' "$gp_end"
+}
+
+# Puts the entry and its name on disk. In a shared home the folder may only be written to: then all of its file system.
+sync_entry() {
+  if [ -r "$gp_home/spool" ]; then set -- "$gp_file" "$gp_home/spool"; else set -- -f "$gp_file"; fi
+  sync "$@" 2>/dev/null || say "the entry was written, but not synced to disk"
+}
+
 # Writes the entry; reads stdin only for a push.
 write_entry() {
   gp_entry="gatepost 1${gp_newline}kind $gp_kind${gp_newline}hook $gp_hook$gp_newline"
@@ -192,7 +204,9 @@ write_entry() {
   umask 077
   [ ! -e "$gp_home/shared" ] || umask 022
   name_entry
-  if [ -n "$gp_more" ]; then
+  if [ -e "$gp_home/durable" ]; then
+    { { printf '%s' "$gp_entry" && { [ -z "$gp_more" ] || cat; } && put_sum; } >"$gp_file"; } 2>/dev/null && sync_entry
+  elif [ -n "$gp_more" ]; then
     { { printf '%s' "$gp_entry" && cat && printf '%s' "$gp_end"; } >"$gp_file"; } 2>/dev/null
   else
     { printf '%s' "$gp_entry$gp_end" >"$gp_file"; } 2>/dev/null
@@ -261,7 +275,7 @@ become_backoffice() {
     gp_line=${gp_line%%=*}
     case $gp_line in
     *[!A-Za-z0-9_]*) ;; # part of a value
-    GIT_* | GL_* | REMOTE_* | SSH_*) unset "$gp_line" ;;
+    GIT_* | GL_* | REMOTE_* | SSH_* | GATEPOST_*) unset "$gp_line" ;;
     esac
   done
   umask "$gp_umask"
