@@ -2,16 +2,15 @@
  * The janitor deletes what retention no longer keeps: once an hour, at the end of a pass, in steps short enough that
  * nobody waits for the database because of it.
  */
-import { lstatSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { settingMillis } from "../core/settings.ts";
-import { HOUR, type Instant } from "../core/units.ts";
+import { DAY, HOUR, type Instant } from "../core/units.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { pruneBatches, pruneReceipts, pruneRuns, unfinishedRuns, usedBytes } from "../store/prune.ts";
-import { putSetting, readSetting } from "../store/setting.ts";
-import { removeAuxiliary } from "./auxiliary.ts";
+import { dropSetting, putSetting, readSetting } from "../store/setting.ts";
 import { type HomeContext, now } from "./context.ts";
-import { runName } from "./trial.ts";
+import { isStaleAuxiliary } from "./stale-auxiliary.ts";
 
 const STEP = 500;
 
@@ -23,6 +22,11 @@ export const isPruneDue = (ctx: HomeContext): boolean =>
  *  last runs of a repository. */
 export function prune(ctx: HomeContext, token: number): void {
   if (!isPruneDue(ctx)) return;
+  const noted = (): void => writeAsHolder(ctx.db, token, () => putSetting(ctx.db, "pruned.at", String(now())));
+  if (isClockInDoubt(ctx, token)) {
+    noted();
+    return;
+  }
   const before = (now() - settingMillis(ctx.settings, "retention-age")) as Instant;
   const keep = Number(ctx.settings["retention-runs"]);
   const step = (work: () => number): number => writeAsHolder(ctx.db, token, work);
@@ -35,22 +39,28 @@ export function prune(ctx: HomeContext, token: number): void {
   whileFull(() => pruneBatches(ctx.db, before, STEP));
   whileFull(() => pruneReceipts(ctx.db, before, STEP));
   removeStaleAuxiliaries(ctx);
-  writeAsHolder(ctx.db, token, () => putSetting(ctx.db, "pruned.at", String(now())));
+  noted();
 }
 
-/** What processes that were killed left: auxiliary files of runs that are over, and temporary files of gates. Of a gate it
- *  is not known whether it still runs, so a young file is let be. */
+/** A clock that leapt ahead makes nothing old: where the last time seems a month ago, history is kept for another day,
+ *  in which somebody may put the clock right. */
+function isClockInDoubt(ctx: HomeContext, token: number): boolean {
+  const doubted = readSetting(ctx.db, "pruned.doubt");
+  const since = now() - Number(doubted ?? readSetting(ctx.db, "pruned.at") ?? now());
+  const leapt = since >= (doubted === null ? 30 * DAY : 365 * DAY);
+  const over = doubted !== null && !leapt && (since < 0 || since >= DAY);
+  writeAsHolder(ctx.db, token, () => {
+    if (leapt) putSetting(ctx.db, "pruned.doubt", String(now()));
+    if (over) dropSetting(ctx.db, "pruned.doubt");
+  });
+  return leapt || (doubted !== null && !over);
+}
+
+/** What processes that were killed left: auxiliary files of runs that are over, and temporary files of gates. */
 function removeStaleAuxiliaries(ctx: HomeContext): void {
-  const open = new Set(unfinishedRuns(ctx.db).map((run) => `${runName(run)}.json`));
+  const isStale = isStaleAuxiliary(unfinishedRuns(ctx.db));
   for (const name of readdirSync(ctx.layout.auxiliary)) {
     const path = join(ctx.layout.auxiliary, name);
-    if (/^[a-z]+-\d+\.json(\.pid(\.new)?)?$/.test(name) && !open.has(name.replace(/\.pid(\.new)?$/, "")))
-      removeAuxiliary(path);
-    else if (name.startsWith("gatepost-") && isOldFile(path)) rmSync(path, { force: true });
+    if (isStale(path)) rmSync(path, { force: true });
   }
-}
-
-function isOldFile(path: string): boolean {
-  const stat = lstatSync(path, { throwIfNoEntry: false });
-  return stat?.isFile() === true && Date.now() - stat.mtimeMs > HOUR;
 }

@@ -5,8 +5,9 @@
  * next attempt, or is parked, is passed over and holds nothing back, unless its hook asked for --in-order: then that
  * hook's later runs wait for it. Runs of function hooks wait until a process that has the function comes.
  */
-import { RETRY_CEILING } from "../core/retry.ts";
-import type { HookId, Instant, RunId } from "../core/units.ts";
+import { LIST_RETRY_BASE, retryDelay } from "../core/retry.ts";
+import { settingMillis } from "../core/settings.ts";
+import type { HookId, Instant, Millis, RunId } from "../core/units.ts";
 import { hookById } from "../store/hook.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import { firstParked, openRuns, type Run } from "../store/run.ts";
@@ -22,7 +23,7 @@ export function nextRun(ctx: HomeContext, row: RepositoryRow, at: Instant): Next
   let dueAt: Instant | null = null;
   for (const run of openRuns(ctx.db, row.id)) {
     if (run.state === "running" || held.has(run.hook) || !isOurs(ctx, run)) continue;
-    const ready = isDue(run, at);
+    const ready = isDue(ctx, run, at);
     if (ready && !behindParked(run, parked, isInOrder(run.hook))) return { run };
     if (!ready && (dueAt === null || (run.dueAt ?? at) < dueAt)) dueAt = run.dueAt;
     if (isInOrder(run.hook)) held.add(run.hook);
@@ -38,8 +39,11 @@ export function nextRun(ctx: HomeContext, row: RepositoryRow, at: Instant): Next
   }
 }
 
-/** Nothing waits longer than the longest retry: what is due later than that was set before the clock was put back. */
-const isDue = ({ dueAt }: Run, at: Instant): boolean => dueAt === null || dueAt <= at || dueAt - at > RETRY_CEILING;
+/** What is due later than its retry can have been meant was set before the clock was put back, and is due now. */
+function isDue({ settings }: HomeContext, { dueAt, failures }: Run, at: Instant): boolean {
+  const base = Math.max(settingMillis(settings, "retry-base"), LIST_RETRY_BASE) as Millis;
+  return dueAt === null || dueAt <= at || dueAt - at > retryDelay(Math.max(failures, 1), base, 0);
+}
 
 const behindParked = (run: Run, parked: ReadonlyMap<HookId, RunId>, ordered: boolean): boolean =>
   ordered && (parked.get(run.hook) ?? run.id) < run.id;

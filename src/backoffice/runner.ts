@@ -9,7 +9,7 @@
  */
 import type { ByteString } from "../core/bytes.ts";
 import { type ArtifactKind, type Hook, isOfKind } from "../core/hook.ts";
-import { retryDelay } from "../core/retry.ts";
+import { LIST_RETRY_BASE, retryDelay } from "../core/retry.ts";
 import { settingMillis } from "../core/settings.ts";
 import { type Instant, MINUTE, SECOND } from "../core/units.ts";
 import { hookById } from "../store/hook.ts";
@@ -159,7 +159,7 @@ function judge({ ctx, run, hook }: Trial, end: AttemptEnd): { end: RunEnd; faile
   // A list that cannot be made is not the hook's fault: it is tried again even where the hook asked for no retry.
   const allowed = end.outcome === "stdin-failed" ? Math.max(hook.retries, 3) : hook.retries;
   if (failures <= allowed) {
-    const base = end.outcome === "stdin-failed" ? MINUTE : settingMillis(ctx.settings, "retry-base");
+    const base = end.outcome === "stdin-failed" ? LIST_RETRY_BASE : settingMillis(ctx.settings, "retry-base");
     return { end: later(retryDelay(failures, base, Math.random())), failed: true };
   }
   if (allowed === 0) return { end: { state: "failed", reason }, failed: true };

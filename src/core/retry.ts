@@ -1,8 +1,11 @@
 /** How long a failed run waits before its next attempt. */
-import type { Millis } from "./units.ts";
+import { MINUTE, type Millis } from "./units.ts";
 
 /** The longest a run waits between two attempts, before jitter. */
 export const RETRY_CEILING = 3_600_000 as Millis;
+
+/** What a run waits first whose list could not be made, which is not its hook's fault and rarely over in seconds. */
+export const LIST_RETRY_BASE = MINUTE;
 
 /**
  * Doubles from `base` with each attempt up to an hour, then takes off up to two fifths at random: hooks that failed

@@ -1,40 +1,24 @@
-import type { ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { readLease } from "../../src/store/lease.ts";
 import { noteLook } from "../../src/store/repository.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
+import { type Daemon, endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
 import { enter, leave, runs, type Served, serve } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
 afterAll(() => leave(world));
 
-type Daemon = { child: ChildProcess; pid: number; ended: Promise<number | string | null>; said: () => string };
-const daemons: Daemon[] = [];
-afterEach(async () => {
-  for (const daemon of daemons.splice(0)) {
-    daemon.child.kill("SIGKILL");
-    await daemon.ended;
-  }
-});
+endDaemonsAfterEach();
 
 /** Starts `gatepost serve` and waits until it looks at the spool. Its poll is so rare that only the spool wakes it. */
 async function daemon(r: Served, ...args: string[]): Promise<Daemon> {
   const { id, lookedAt } = r.repository();
   // Whatever an earlier look remembered: the first pass looks at the repository, by which it is seen to serve.
   noteLook(r.home.db, { id, fingerprint: null, now: lookedAt });
-  const child = world.start(["serve", "--poll", "3600", ...args, r.path]);
-  let said = "";
-  child.stderr?.on("data", (chunk) => {
-    said += chunk;
-  });
-  const ended = new Promise<number | string | null>((resolve) =>
-    child.once("exit", (code, signal) => resolve(signal ?? code)),
-  );
-  const started = { child, pid: child.pid ?? 0, ended, said: () => said };
-  daemons.push(started);
-  await until("the daemon serves", () => said.includes("serving") && r.repository().lookedAt !== lookedAt);
+  const started = startDaemon(world, ["serve", "--poll", "3600", ...args, r.path]);
+  await until("the daemon serves", () => started.said().includes("serving") && r.repository().lookedAt !== lookedAt);
   return started;
 }
 
