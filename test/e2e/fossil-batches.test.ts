@@ -121,7 +121,7 @@ describe("what a hook gets", () => {
   });
 });
 
-test("D1 and D2: after a quiet day the first receipt is there; what is older than a day is named and can be had", async () => {
+test("Fossil's D1 and D2: after a quiet day the first receipt is there; what is older than a day is named and can be had", async () => {
   const file = world.repository();
   world.age(file, 25 * HOUR);
   const r = await watchFossil(world, { file });
@@ -217,7 +217,7 @@ describe("a transfer that is not complete", () => {
   });
 });
 
-test("D5: a hook that does not read its list, of some megabytes, holds up no commit, and gets all of it in the end", async () => {
+test("Fossil's D5: a hook that does not read its list, of some megabytes, holds up no commit, and gets all of it in the end", async () => {
   const r = await watchFossil(world);
   const w = world.open(r.path);
   r.hook(`: > '${r.file("sits")}'; while [ ! -e '${r.file("go")}' ]; do sleep 0.02; done; cat > '${r.file("got")}'`);

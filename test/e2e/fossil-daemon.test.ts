@@ -42,7 +42,7 @@ const gets = (r: Watched, what: string): Promise<unknown> => {
   return until(`the hook gets ${what}`, () => fs.existsSync(file) && fs.readFileSync(file, "utf8").includes(what));
 };
 
-test("D22: a push over HTTP, a push by path and a local commit wake it alike", async () => {
+test("Fossil's D22: a push over HTTP, a push by path and a local commit wake it alike", async () => {
   const r = await watchFossil(world);
   r.hook(keep(r));
   await daemon(r);
@@ -62,7 +62,7 @@ test("D22: a push over HTTP, a push by path and a local commit wake it alike", a
   expect(checkIns(r.read(`got-${r.row.id}`))).toEqual([byUrl, byPath, local]);
 });
 
-test("D21: a commit in WAL mode wakes it while somebody reads, and the main file stays as it was", async () => {
+test("Fossil's D21: a commit in WAL mode wakes it while somebody reads, and the main file stays as it was", async () => {
   const r = await watchFossil(world);
   world.fossil(["rebuild", "--wal", r.path]);
   r.hook(keep(r));
@@ -75,7 +75,7 @@ test("D21: a commit in WAL mode wakes it while somebody reads, and the main file
   await reader.kill();
 });
 
-test("D19: the end of a transfer wakes it, and so does the end of the time it waits for", async () => {
+test("Fossil's D19: the end of a transfer wakes it, and so does the end of the time it waits for", async () => {
   const r = await watchFossil(world);
   r.hook(keep(r));
   await daemon(r);

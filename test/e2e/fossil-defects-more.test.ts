@@ -15,7 +15,7 @@ const world = makeFossilWorld();
 enterFossil(world);
 afterAll(() => leave(world));
 
-test("D16: a hook is told who pushed, from where, when and as which receipt; Fossil's is not", async () => {
+test("Fossil's D16: a hook is told who pushed, from where, when and as which receipt; Fossil's is not", async () => {
   const b = await both(world);
   world.fossil(["user", "new", "robert", "contact", "pw", "-R", b.path]);
   world.fossil(["user", "capabilities", "robert", "s", "-R", b.path]);
@@ -40,7 +40,7 @@ test("D16: a hook is told who pushed, from where, when and as which receipt; Fos
   expect(Math.abs(Date.parse(receipt.at) - Date.now())).toBeLessThan(60_000);
 });
 
-test("D17: paths come ended by NUL, deletions count, and a user's name cannot be mistaken, as it can in the line", async () => {
+test("Fossil's D17: paths come ended by NUL, deletions count, and a user's name cannot be mistaken, as it can in the line", async () => {
   const b = await both(world);
   const w = world.open(b.path);
   world.checkIn(w, { gone: "1\n" });
@@ -66,7 +66,7 @@ test("D17: paths come ended by NUL, deletions count, and a user's name cannot be
   expect(JSON.parse(fs.readFileSync(b.file("aux"), "utf8")).receipts).toMatchObject([{ user: "Jane by bob on trunk" }]);
 });
 
-test("D17: names of tags, deletions and what is private stand in %A; Fossil's hook cannot know them", async () => {
+test("Fossil's D17: names of tags, deletions and what is private stand in %A; Fossil's hook cannot know them", async () => {
   const b = await both(world);
   const w = world.open(b.path);
   const first = world.checkIn(w, { gone: "1\n", old: "2\n" });
@@ -115,7 +115,7 @@ test("D17: names of tags, deletions and what is private stand in %A; Fossil's ho
   expect(told.more).toEqual({ checkins: 0, tags: 0, private: 0 });
 });
 
-test("D18: a hook can ask for branches, paths and kinds of artifact; Fossil knows no such thing", async () => {
+test("Fossil's D18: a hook can ask for branches, paths and kinds of artifact; Fossil knows no such thing", async () => {
   const b = await both(world);
   for (const option of ["--ref", "--path", "--artifact"]) {
     const refused = world.tryFossil([
@@ -153,7 +153,7 @@ test("D18: a hook can ask for branches, paths and kinds of artifact; Fossil know
   expect(await ran()).toEqual(["skipped", "skipped", "done", "skipped"]);
 });
 
-test("D19: a stranger's clone lifts no embargo, and what waits comes by itself; with Fossil neither holds", async () => {
+test("Fossil's D19: a stranger's clone lifts no embargo, and what waits comes by itself; with Fossil neither holds", async () => {
   const b = await both(world);
   world.sql(b.path, "UPDATE user SET cap = 'gjorz' WHERE login = 'nobody'");
   b.fossilPass();
@@ -187,7 +187,7 @@ test("D19: a stranger's clone lifts no embargo, and what waits comes by itself; 
   expect(checkIns(b.got("gatepost") ?? "")).toEqual([push.checkIn]);
 });
 
-test("D23: what comes while hooks are switched off waits; Fossil skips it, and trips over its own list", async () => {
+test("Fossil's D23: what comes while hooks are switched off waits; Fossil skips it, and trips over its own list", async () => {
   const b = await both(world);
   b.fossilPass();
   await b.fossilGot();
@@ -221,7 +221,7 @@ test("D23: what comes while hooks are switched off waits; Fossil skips it, and t
   expect(b.got("gatepost")).toMatch(/^\w{64} wiki "on"\n$/);
 });
 
-test("D24: a receipt is found and listed by its rows, whatever the size; Fossil has no index to find it by", async () => {
+test("Fossil's D24: a receipt is found and listed by its rows, whatever the size; Fossil has no index to find it by", async () => {
   const file = world.repository();
   const w = world.open(file);
   world.checkIn(w);
@@ -257,7 +257,7 @@ test("D24: a receipt is found and listed by its rows, whatever the size; Fossil 
   expect(found.scans).toEqual([]);
 });
 
-test("D25: what failed is listed and tried again, and hooks can be carried to a clone; with Fossil they are gone", async () => {
+test("Fossil's D25: what failed is listed and tried again, and hooks can be carried to a clone; with Fossil they are gone", async () => {
   const b = await both(world);
   b.add(`echo . >> '${b.file("tries")}'; [ -e '${b.file("mended")}' ]`);
   b.r.set("retry-base", "10ms");

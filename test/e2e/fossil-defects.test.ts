@@ -20,7 +20,7 @@ afterAll(() => leave(world));
 
 const HOUR = 3_600_000;
 
-test("D1: a lone push after a quiet day reaches the hook; with Fossil it gets an empty list", async () => {
+test("Fossil's D1: a lone push after a quiet day reaches the hook; with Fossil it gets an empty list", async () => {
   const file = world.repository();
   world.sql(file, "INSERT INTO config(name, value, mtime) VALUES('hook-last-rcvid', 1, 0)");
   world.age(file, 25 * HOUR);
@@ -33,7 +33,7 @@ test("D1: a lone push after a quiet day reaches the hook; with Fossil it gets an
   expect(checkIns(b.got("gatepost") ?? "")).toEqual([pushed]);
 });
 
-test("D2: what is older than a day is left out by name, or not at all; Fossil drops it without a word", async () => {
+test("Fossil's D2: what is older than a day is left out by name, or not at all; Fossil drops it without a word", async () => {
   const file = world.repository();
   world.sql(file, "INSERT INTO config(name, value, mtime) VALUES('hook-last-rcvid', 1, 0)");
   world.age(file, 60 * HOUR);
@@ -62,7 +62,7 @@ test("D2: what is older than a day is left out by name, or not at all; Fossil dr
   );
 });
 
-test("D3: a second pass right behind the first works at once; Fossil's does nothing for a minute", async () => {
+test("Fossil's D3: a second pass right behind the first works at once; Fossil's does nothing for a minute", async () => {
   const b = await both(world);
   world.fossil(["backoffice", b.path]);
   world.wiki(b.path);
@@ -79,7 +79,7 @@ test("D3: a second pass right behind the first works at once; Fossil's does noth
   expect(b.got("gatepost")).toContain(' wiki "second"\n');
 });
 
-test("D4: how a hook ended and what it said is kept; Fossil throws away both", async () => {
+test("Fossil's D4: how a hook ended and what it said is kept; Fossil throws away both", async () => {
   const b = await both(world);
   b.add(`echo said; echo x >&2; : > '${b.file("ran")}'; exit 3`);
   b.r.hook("echo said; echo x >&2; exit 3", { name: "fails", sequence: 1 });
@@ -97,7 +97,7 @@ test("D4: how a hook ended and what it said is kept; Fossil throws away both", a
   for (const part of ["exit 3", "said\n", "x\n"]) expect(shown).toContain(part);
 });
 
-test("D5: a hook that does not read holds up nobody; with Fossil a commit fails", async () => {
+test("Fossil's D5: a hook that does not read holds up nobody; with Fossil a commit fails", async () => {
   const r = await watchFossil(world);
   const w = world.open(r.path);
   world.fossil(["settings", "autosync", "off", "-R", r.path]);
@@ -129,7 +129,7 @@ test("D5: a hook that does not read holds up nobody; with Fossil a commit fails"
   await ended;
 });
 
-test("D6: hooks run one after the other in their sequence; Fossil starts them side by side", async () => {
+test("Fossil's D6: hooks run one after the other in their sequence; Fossil starts them side by side", async () => {
   const b = await both(world);
   // The first waits for what the second does, which can only end well where they overlap.
   b.add(`while [ ! -e '${b.file("go")}' ]; do sleep 0.02; done; echo first >> '${b.file("log")}'`, 1);
@@ -149,7 +149,7 @@ test("D6: hooks run one after the other in their sequence; Fossil starts them si
   expect(fs.readFileSync(log, "utf8")).toBe("9 begins\n9 ends\n10 begins\n");
 });
 
-test("D20: called twice, and with several repositories, a pass does all of it; Fossil passes over them in silence", async () => {
+test("Fossil's D20: called twice, and with several repositories, a pass does all of it; Fossil passes over them in silence", async () => {
   const [a, b] = [await both(world), await both(world)];
   world.fossil(["backoffice", a.path, b.path]);
   for (const one of [a, b]) {
@@ -171,7 +171,7 @@ test("D20: called twice, and with several repositories, a pass does all of it; F
   expect(outcome.stderr).toContain("none.fossil");
 });
 
-test("D21: a commit in WAL mode is seen while somebody reads; Fossil's poll looks at the main file's time alone", async () => {
+test("Fossil's D21: a commit in WAL mode is seen while somebody reads; Fossil's poll looks at the main file's time alone", async () => {
   const [a, marker] = [await both(world), await both(world)];
   world.fossil(["rebuild", "--wal", a.path]);
   const w = world.open(a.path);
@@ -201,7 +201,7 @@ test("D21: a commit in WAL mode is seen while somebody reads; Fossil's poll look
   }
 });
 
-test("D22: a push by path and a local commit reach the hook; with Fossil not before somebody fetches a page", async () => {
+test("Fossil's D22: a push by path and a local commit reach the hook; with Fossil not before somebody fetches a page", async () => {
   const b = await both(world);
   b.fossilPass();
   await b.fossilGot();

@@ -86,7 +86,7 @@ describe("a before-commit hook", () => {
 });
 
 describe("defects of Fossil's own hooks that are none here", () => {
-  it("D7: hooks run in the order of their sequence as numbers", () => {
+  it("Fossil's D7: hooks run in the order of their sequence as numbers", () => {
     const x = make();
     x.fossil(["hook", "add", "--type", "before-commit", "--command", "echo own 9", "--sequence", "9"]);
     x.fossil(["hook", "add", "--type", "before-commit", "--command", "echo own 10", "--sequence", "10"]);
@@ -98,7 +98,7 @@ describe("defects of Fossil's own hooks that are none here", () => {
     expect(x.commit().stdout).toMatch(/^minus\nnine\nten\n/);
   });
 
-  it("D12: a check-out's path may hold what it likes", () => {
+  it("Fossil's D12: a check-out's path may hold what it likes", () => {
     const x = make({ checkout: 'it\'s a "$HOME" `id`; x' });
     x.fossil(["hook", "add", "--type", "before-commit", "--command", "cat %A"]);
     expect(x.commit().code).not.toBe(0);
@@ -111,7 +111,7 @@ describe("defects of Fossil's own hooks that are none here", () => {
     expect(stdout.split("\n")[0]).toBe(`checkout ${x.checkout}/`);
   });
 
-  it("D13: any shell line works", () => {
+  it("Fossil's D13: any shell line works", () => {
     const x = make();
     x.fossil(["hook", "add", "--type", "before-commit", "--command", "echo a; echo b"]);
     expect(x.commit().code).not.toBe(0);
@@ -121,7 +121,7 @@ describe("defects of Fossil's own hooks that are none here", () => {
     expect(x.commit().stdout).toContain(`a\nb\n${x.world.env["HOME"]} c\n`);
   });
 
-  it("D14: the description has the true branch, and the rest is Fossil's byte for byte", () => {
+  it("Fossil's D14: the description has the true branch, and the rest is Fossil's byte for byte", () => {
     const x = make();
     x.fossil(["hook", "add", "--type", "before-commit", "--command", "cp %A ../fossils"]);
     x.hook('cp %A ../ours; echo "$GATEPOST_BRANCH $GATEPOST_PARENT" >../told');

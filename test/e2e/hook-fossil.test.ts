@@ -68,7 +68,7 @@ describe.skipIf(!installed)("the same calls to fossil and to gatepost", () => {
 describe.skipIf(!installed)("what fossil gets wrong", () => {
   const fossil = installed ? fossilAt(world.at("wrong.fossil")) : ({} as ReturnType<typeof fossilAt>);
 
-  it("D8: several ids delete exactly those hooks, and words that are no id delete nothing", () => {
+  it("Fossil's D8: several ids delete exactly those hooks, and words that are no id delete nothing", () => {
     for (const command of ["a", "b", "c", "d", "e"]) fossil.add(command);
     fossil.hook("delete", "0", "1");
     expect(fossil.commands()).toEqual(["b", "d", "e"]); // meant: c d e
@@ -85,7 +85,7 @@ describe.skipIf(!installed)("what fossil gets wrong", () => {
     expect(ids.stored()).toEqual(["3 c", "4 d", "5 e"]);
   });
 
-  it("D9: edit takes all, its complaint is about edit, and status is among the commands", () => {
+  it("Fossil's D9: edit takes all, its complaint is about edit, and status is among the commands", () => {
     expect(fossil.hook("edit", "--type", "disabled", "all")).toEqual(fails(1, 'not a valid ID: "all"\n'));
     expect(fossil.hook("edit", "--type", "disabled").stderr).toBe("Usage: fossil hook delete ID ...\n");
     expect(fossil.hook("bogus").stderr).not.toContain("status");
@@ -96,7 +96,7 @@ describe.skipIf(!installed)("what fossil gets wrong", () => {
     expect(ids.hook("bogus").stderr).toContain(" status ");
   });
 
-  it("D10: a test ends as the hook did, and wants a hook and receipts that are there", () => {
+  it("Fossil's D10: a test ends as the hook did, and wants a hook and receipts that are there", () => {
     fossil.hook("delete", "all");
     fossil.add("exit 3", "before-commit");
     expect(fossil.hook("test", "0")).toEqual(silent);
@@ -111,7 +111,7 @@ describe.skipIf(!installed)("what fossil gets wrong", () => {
     expect(tries.hook("test", "fails", "-n", "--new-rcvid", "999")).toMatchObject({ code: 2, stdout: "" });
   });
 
-  it("D11: a literal %F, %R or %A can be written", () => {
+  it("Fossil's D11: a literal %F, %R or %A can be written", () => {
     fossil.hook("edit", "--command", "echo %%F %F", "0");
     const program = world.run(["sh", "-c", "command -v fossil"]).stdout.trim();
     expect(fossil.hook("test", "-n", "0").stdout).toBe(`echo %${program} ${program}\n`);
@@ -120,7 +120,7 @@ describe.skipIf(!installed)("what fossil gets wrong", () => {
     expect(tries.hook("test", "percent")).toMatchObject({ code: 0, stdout: "%F %R %A % %x\ngatepost\n" });
   });
 
-  it("D12: a path with blanks, quotes and dollars is one word, and always absolute", async () => {
+  it("Fossil's D12: a path with blanks, quotes and dollars is one word, and always absolute", async () => {
     fs.mkdirSync(world.at("pa th"));
     fs.copyFileSync(world.at("wrong.fossil"), world.at("pa th", "r.fossil"));
     const bad = fossilAt("pa th/r.fossil");
@@ -141,7 +141,7 @@ describe.skipIf(!installed)("what fossil gets wrong", () => {
     expect(fs.existsSync(world.at("x")) || fs.existsSync(`${here}/x`)).toBe(false);
   });
 
-  it("D13: a command may be any shell line", () => {
+  it("Fossil's D13: a command may be any shell line", () => {
     fossil.hook("edit", "--type", "before-commit", "--command", "echo a; echo b", "0");
     const tree = world.at("tree");
     fs.mkdirSync(tree);

@@ -22,7 +22,7 @@ it.each([false, true])("a commit changes the fingerprint, a read of ours does no
   expect(take(file, before.text).changed).toBe(true);
 });
 
-it("D21 with a pinned reader in WAL mode a commit changes the fingerprint though the file's time stays", () => {
+it("Fossil's D21 with a pinned reader in WAL mode a commit changes the fingerprint though the file's time stays", () => {
   const file = repository({ wal: true });
   const folder = checkout(file);
   const reader = connect(file);
