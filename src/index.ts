@@ -10,7 +10,7 @@ import { availableParallelism } from "node:os";
 import { GatepostError } from "./core/errors.ts";
 import { DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, type Scope } from "./core/hook.ts";
 import { type Millis, type RunId, SECOND } from "./core/units.ts";
-import { type HookFunction, passOnce, serve } from "./home/backoffice.ts";
+import { type HookFunction, passOnce } from "./home/backoffice.ts";
 import { catchUp } from "./home/catch-up.ts";
 import { addHook, deleteHooks, editHooks, findHook, hooksFor } from "./home/hooks.ts";
 import { type Registration, register } from "./home/init.ts";
@@ -18,6 +18,7 @@ import { locate } from "./home/locate.ts";
 import { closeHome, type OpenHome, openHome as open } from "./home/open.ts";
 import { type RepositoryRow, registeredRepositories, requireRepository } from "./home/repositories.ts";
 import { listRuns, type RunDetail, type RunFilter, type RunLine, replayRun, showRun } from "./home/runs.ts";
+import { serve } from "./home/stay.ts";
 
 export { ERRORS, type ErrorCode, EXIT, GatepostError } from "./core/errors.ts";
 export type { Hook, HookSpec, Scope } from "./core/hook.ts";

@@ -55,6 +55,7 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
       drain: settingMillis(ctx.settings, "drain"),
       keep: KEPT_OUTPUT,
       signal,
+      ...(ctx.hurry === undefined ? {} : { hurry: ctx.hurry }),
       onStart: (identity) => {
         const runner = { bootId: bootId(), ...identity };
         try {

@@ -2,6 +2,7 @@
 export class Bell {
   #rung = false;
   #wake: (() => void) | null = null;
+  #leftAt: number | null = performance.now();
 
   ring(): void {
     this.#rung = true;
@@ -11,10 +12,17 @@ export class Bell {
   /** Settles when the bell was rung since the last wait, at the latest after `timeout` ms (null: no limit), or when
    *  the signal aborts. True when it was rung. */
   async wait(timeout: number | null, signal: AbortSignal): Promise<boolean> {
+    this.#leftAt = null;
     if (!this.#rung && !signal.aborted) await this.#silence(timeout, signal);
+    this.#leftAt = performance.now();
     const rung = this.#rung;
     this.#rung = false;
     return rung;
+  }
+
+  /** For how many ms nobody has been waiting for it; 0 while somebody waits. */
+  unattended(): number {
+    return this.#leftAt === null ? 0 : performance.now() - this.#leftAt;
   }
 
   #silence(timeout: number | null, signal: AbortSignal): Promise<void> {

@@ -10,8 +10,9 @@ import type { Repository } from "../vcs/repository.ts";
 import type { Bell } from "./bell.ts";
 import type { HookFunction } from "./function-hook.ts";
 
-/** One line about what the backoffice does. `debug` and `trace` (the commands themselves) are shown only when asked for. */
-export type Log = (level: "info" | "debug" | "trace" | "error", message: string) => void;
+/** One line about what the backoffice does, and of which home. `debug` and `trace` (the commands themselves) are shown
+ *  only when asked for. */
+export type Log = (level: "info" | "debug" | "trace" | "error", message: string, home?: string) => void;
 
 /** Progress of a pass, for a terminal: repositories looked at, or artifacts listed so far. */
 export type Progress = (what: { repositories: number; of: number } | { artifacts: number; run: string }) => void;
@@ -26,6 +27,8 @@ export type HomeContext = {
   /** Function hooks that this process supplies, by the hook's name. */
   readonly functions: ReadonlyMap<string, HookFunction>;
   readonly bell: Bell;
+  /** Aborting it ends the grace of hooks that were told to end. */
+  readonly hurry?: AbortSignal;
   readonly log: Log;
   readonly progress: Progress;
   /** Brings compiled gates, shims and the hook lists of Fossil repositories in line with the database. */

@@ -10,7 +10,7 @@
  * An idle home costs no lease and, after a minute, no open database. An error of one home (disk full, database locked)
  * is logged and tried again later; it ends neither this loop nor that of another home.
  */
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
@@ -46,13 +46,23 @@ export type ServeOptions = {
   eager: boolean;
   /** Keep the database open for a while after a pass; not where there are so many homes that it would add up. */
   keepOpen: boolean;
+  wish?: Wish;
+  /** Called after each look at the home's repositories, and where the home cannot be looked at. */
+  onLooked?: () => void;
 };
+
+/** What may be wished of a server while it serves, taking effect at the bell's next ring: to open the home anew, and
+ *  to end after the pass that is going on. Neither disturbs what runs. */
+export type Wish = { renew: boolean; leave: boolean };
 
 /** A database that nothing used for this long is closed. */
 const IDLE_OPEN = 60_000;
 
 /** The file by which a command rings a daemon. */
 export const ringFile = (layout: Layout): string => join(layout.spool, "ring");
+
+/** Whoever may push to a shared home may put anything there; what cannot be removed rings nothing. */
+const isRung = (layout: Layout): boolean => lstatSync(ringFile(layout), { throwIfNoEntry: false })?.isFile() === true;
 
 export async function serveHome(options: ServeOptions): Promise<void> {
   const { layout, bell, signal } = options;
@@ -77,11 +87,12 @@ export async function serveHome(options: ServeOptions): Promise<void> {
   };
   try {
     let reach: Reach | null = "changed";
-    while (!signal.aborted) {
+    while (!signal.aborted && options.wish?.leave !== true) {
       announce(layout);
       if (reach !== null) await onePass(options, state, reach);
       closeIdle(state, options.keepOpen);
-      const rung = await bell.wait(sleepFor(state), signal);
+      // What was wished during a pass rang the pass.
+      const rung = await bell.wait(isWished(options) || options.wish?.leave ? 0 : sleepFor(state), signal);
       reach = signal.aborted ? null : (nextReach(options, state) ?? (rung && options.eager ? "spool" : null));
     }
   } finally {
@@ -100,7 +111,7 @@ type State = {
   /** When everything was last looked at (wall clock). */
   fullAt: number;
   pollAt: number;
-  /** When the next pass is due by itself (wall clock). */
+  /** When the next pass is due by itself (monotonic: a clock that is set must not put it off). */
   dueAt: number | null;
   /** The last complaint, and when (monotonic). */
   said: { message: string; at: number } | null;
@@ -112,11 +123,12 @@ type State = {
 };
 
 async function onePass(options: ServeOptions, state: State, reach: Reach): Promise<void> {
-  const { layout, bell, log, jobs, signal } = options;
+  const { layout, bell, log, jobs, signal, onLooked = () => {} } = options;
   const began = performance.now();
   try {
-    if (existsSync(ringFile(layout))) {
+    if (isWished(options)) {
       rmSync(ringFile(layout), { force: true });
+      if (options.wish !== undefined) options.wish.renew = false;
       if (state.ctx !== null) closeDatabase(state.ctx.db); // settings may have changed: read them anew
       state.ctx = null;
     }
@@ -128,24 +140,30 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
     // Before anything is looked at: what changes between the look and the watching would be told by nobody.
     if (reach !== "spool") state.files.follow(served(ctx));
     const idle = reach === "changed" && !hasWork(ctx, options.min);
-    const passed = idle ? nothingDone() : await pass(ctx, { reach, min: options.min, stay: false, jobs, signal });
-    state.dueAt = passed.heldBy === null ? passed.dueAt : now() + 1000;
+    const passed = idle
+      ? nothingDone()
+      : await pass(ctx, { reach, min: options.min, stay: false, jobs, signal, onLooked });
+    state.dueAt = passed.heldBy === null ? monotonic(passed.dueAt) : performance.now() + 1000;
     refreshIdle(state, ctx, reach, passed);
     state.usedAt = performance.now();
     options.onPass(passed, performance.now() - began);
+    onLooked();
   } catch (raw) {
     const error = fromSystem(raw);
     if (!(error instanceof GatepostError || isSystemError(error))) throw error;
     const hint = error instanceof GatepostError && error.hint !== null ? ` ${error.hint}` : "";
     complain(state, log, `${layout.home}: ${error.message}${hint}`);
+    onLooked();
     if (state.ctx !== null) closeDatabase(state.ctx.db);
     state.ctx = null;
-    state.dueAt = now() + (error.code === "GP_BUSY" || error.code === "GP_LEASE_LOST" ? 1000 : 15_000);
+    state.dueAt = performance.now() + (error.code === "GP_BUSY" || error.code === "GP_LEASE_LOST" ? 1000 : 15_000);
     bell.ring();
     await bell.wait(0, signal); // what rang during the failure waits for the retry
   }
   state.pollAt = performance.now() + options.poll;
 }
+
+const isWished = ({ layout, wish }: ServeOptions): boolean => wish?.renew === true || isRung(layout);
 
 /** Says what is wrong, the same thing once a minute. */
 function complain(state: State, log: Log, message: string): void {
@@ -156,9 +174,9 @@ function complain(state: State, log: Log, message: string): void {
 
 /** Whether a pass is called for, and how far it must reach; null when there is nothing to do. */
 function nextReach(options: ServeOptions, state: State): Reach | null {
-  if (existsSync(ringFile(options.layout))) return "changed";
+  if (isWished(options)) return "changed";
   if (entryNames(options.layout.spool).length > 0) return "spool";
-  if (state.stirred.size > 0 || (state.dueAt !== null && state.dueAt <= now())) return "spool";
+  if (state.stirred.size > 0 || (state.dueAt !== null && state.dueAt <= performance.now())) return "spool";
   if (performance.now() < state.pollAt) return null;
   state.pollAt = performance.now() + options.poll;
   if (!existsSync(options.layout.database)) return "changed"; // the pass finds out what is wrong
@@ -203,8 +221,10 @@ function refsMoved(options: ServeOptions, state: State): boolean {
 
 function sleepFor(state: State): number {
   const untilPoll = state.pollAt - performance.now();
-  return Math.max(0, state.dueAt === null ? untilPoll : Math.min(untilPoll, state.dueAt - now()));
+  return Math.max(0, state.dueAt === null ? untilPoll : Math.min(untilPoll, state.dueAt - performance.now()));
 }
+
+const monotonic = (at: number | null): number | null => (at === null ? null : performance.now() + at - now());
 
 function closeIdle(state: State, keepOpen: boolean): void {
   if (state.ctx === null || (keepOpen && performance.now() - state.usedAt < IDLE_OPEN)) return;

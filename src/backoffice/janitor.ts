@@ -6,6 +6,7 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { settingMillis } from "../core/settings.ts";
 import { DAY, HOUR, type Instant } from "../core/units.ts";
+import { longLog } from "../store/check.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { pruneBatches, pruneReceipts, pruneRuns, unfinishedRuns, usedBytes } from "../store/prune.ts";
 import { dropSetting, putSetting, readSetting } from "../store/setting.ts";
@@ -39,6 +40,8 @@ export function prune(ctx: HomeContext, token: number): void {
   whileFull(() => pruneBatches(ctx.db, before, STEP));
   whileFull(() => pruneReceipts(ctx.db, before, STEP));
   removeStaleAuxiliaries(ctx);
+  const long = longLog(ctx.db);
+  if (long !== null) ctx.log("error", `${long} See who: fuser -v ${ctx.db.path}`);
   noted();
 }
 

@@ -168,7 +168,7 @@ function settleOne(
   entries: readonly Spooled[],
 ): Stored {
   const usable = entries.filter(({ name, entry }) => entry.kind === "push" || early.has(name));
-  const stored = settleRepository(ctx, token, row, real, usable, fingerprint);
+  const stored = settleRepository(ctx, token, row, real, { spooled: usable, early }, fingerprint);
   for (const name of stored.spent) {
     removeEntry(ctx.layout.spool, name);
     ctx.memory.spooled.delete(name);

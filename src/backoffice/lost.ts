@@ -7,6 +7,7 @@ import { VARIABLES } from "../core/substitute.ts";
 import type { Instant, RunId } from "../core/units.ts";
 import { endCarriers, endGroup } from "../process/group.ts";
 import { bootId } from "../process/identity.ts";
+import { awaitUnstarted } from "../process/unstarted.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { finishAttempt, lostAttempts, type RunEnd, runById, settleRun, timesLost } from "../store/run.ts";
 import { auxiliaryPath, readRunner } from "./auxiliary.ts";
@@ -16,8 +17,13 @@ import { runName } from "./trial.ts";
 /** A run that was lost this often is most likely what kills its backoffice, and waits for a person. */
 const MOST_LOST = 10;
 
+/** How long a hook may take from its fork to its first instruction; it is a copy of its backoffice until then. */
+const UNSTARTED = 5000;
+
 export async function recoverLost(ctx: HomeContext, token: number): Promise<void> {
-  for (const { run, number, pid, startTime, ...attempt } of lostAttempts(ctx.db, token)) {
+  const lost = lostAttempts(ctx.db, token);
+  if (lost.length > 0) await awaitUnstarted(UNSTARTED);
+  for (const { run, number, pid, startTime, ...attempt } of lost) {
     const noted = pid === null || startTime === null ? null : { pid, startTime, bootId: attempt.bootId };
     const runner = noted ?? readRunner(auxiliaryOf(ctx, run));
     if (runner?.bootId === bootId()) await endGroup(runner); // a pid counts only within its boot

@@ -37,6 +37,8 @@ export type PassOptions = {
   /** Repositories that run side by side. */
   jobs: number;
   signal: AbortSignal;
+  /** Called after each look at the repositories. */
+  onLooked?: () => void;
 };
 
 /** What a pass did. `dueAt`: when it is worth to come back without being rung for; `heldBy`: another process has the
@@ -78,6 +80,7 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
     let reach = full ? "everything" : options.reach;
     while (!signal.aborted && failures.length === 0) {
       const { receipts, again, at, locked } = await look(ctx, keeper.token, reach);
+      options.onLooked?.();
       passed.receipts += receipts;
       for (const id of at) passed.looked.add(id);
       if (reach === "everything") writeAsHolder(ctx.db, keeper.token, () => noteFullLook(ctx.db, now()));

@@ -166,5 +166,6 @@ function judge({ ctx, run, hook }: Trial, end: AttemptEnd): { end: RunEnd; faile
   return { end: { state: "parked", reason: `${reason}, after ${failures} attempts` }, failed: true };
 }
 
-/** What passes: the machine is out of processes, memory, descriptors or space. */
-const RETRYABLE = /^(EAGAIN|ENOMEM|EMFILE|ENFILE|ENOSPC|EDQUOT|EROFS)\b/;
+/** What is not the hook's doing and may pass: the machine is out of processes, memory, descriptors or space, or its disk
+ *  fails. */
+const RETRYABLE = /^(EAGAIN|ENOMEM|EMFILE|ENFILE|ENOSPC|EDQUOT|EROFS|EIO|ESTALE|EUCLEAN)\b/;

@@ -33,13 +33,14 @@ import { receiptOf } from "./who.ts";
 /** What settling one repository made, and which entries are to be removed; `again` as in look.ts. */
 export type Stored = { receipts: number; spent: string[]; again: number | null };
 
-/** Settles one repository and stores all that follows, its look included. `spent` names the entries to be removed. */
+/** Settles one repository and stores all that follows, its look included. `spent` names the entries to be removed;
+ *  `early` those that were in the spool before the refs were read. */
 export function settleRepository(
   ctx: HomeContext,
   token: number,
   row: RepositoryRow,
   real: ReadonlyMap<ByteString, string>,
-  spooled: readonly Spooled[],
+  { spooled, early }: { spooled: readonly Spooled[]; early: ReadonlySet<string> },
   fingerprint: Fingerprint,
 ): Stored {
   const grace = settingMillis(ctx.settings, "reconcile-age");
@@ -51,8 +52,11 @@ export function settleRepository(
     const quietByFiles = quietRefs(waiting, fingerprint.newestAt, grace);
     const since = ctx.memory.unsettled.get(row.id) ?? new Map<string, number>();
     const inFlight = receiveWatch(ctx, row);
+    const isAhead = refsAhead(waiting, early);
     const isOld = (ref: ByteString): boolean =>
-      (quietByFiles(ref) || performance.now() - (since.get(ref) ?? Number.POSITIVE_INFINITY) >= grace) && !inFlight();
+      (quietByFiles(ref) || performance.now() - (since.get(ref) ?? Number.POSITIVE_INFINITY) >= grace) &&
+      !isAhead(ref) &&
+      !inFlight();
     const settled = settle(readLedger(ctx.db, row.id), real, waiting, isOld);
     const made = storeReceipts(ctx, row, settled.receipts, fresh, lateClaimer(ctx, row.id));
     remember(ctx, row.id, since, settled.unsettled, made.moved);
@@ -89,6 +93,29 @@ function quietRefs(entries: readonly WaitingEntry[], refsNewestAt: number, grace
   for (const entry of entries)
     for (const { ref } of entry.updates) newest.set(ref, Math.max(newest.get(ref) ?? 0, entry.at));
   return (ref: ByteString): boolean => at - Math.max(refsNewestAt, newest.get(ref) ?? 0) >= grace;
+}
+
+/**
+ * Says of a ref whether an entry tells of it, or of one that was pushed together with it, that may be ahead of the refs
+ * as they were read: one that came after that. However long ago it came when this is asked (the machine is busy, this
+ * process was stopped), only refs that are read later can show that it does not fit. Worked out when first asked.
+ */
+function refsAhead(entries: readonly WaitingEntry[], early: ReadonlySet<string>): (ref: ByteString) => boolean {
+  let ahead: Set<ByteString> | null = null;
+  const find = (): Set<ByteString> => {
+    const late = entries.filter(({ key }) => !early.has(key));
+    const found = new Set(late.flatMap(({ updates }) => updates.map(({ ref }) => ref)));
+    for (let before = -1; before < found.size && late.length > 0; ) {
+      before = found.size;
+      for (const { updates } of entries)
+        if (updates.some(({ ref }) => found.has(ref))) for (const { ref } of updates) found.add(ref);
+    }
+    return found;
+  };
+  return (ref) => {
+    ahead ??= find();
+    return ahead.has(ref);
+  };
 }
 
 /**

@@ -7,6 +7,7 @@ import { buildProgram } from "./program.ts";
 /** Runs one call and sets the exit code; the process ends when its last handle does. */
 export async function main(argv: readonly string[]): Promise<void> {
   quietOnClosedPipe();
+  openToSelf();
   const program = buildProgram();
   let words = argv;
   try {
@@ -15,6 +16,13 @@ export async function main(argv: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? usage(error, called(program, words)) : report(error);
   }
+}
+
+/** A umask that keeps its own user out of what is made, as of a daemon that was started with 777, is of use to nobody.
+ *  What others may do is said by the mode of each file that is made. */
+function openToSelf(): void {
+  const umask = process.umask(0o077);
+  process.umask(umask & 0o077);
 }
 
 /** The command that the words name, "gatepost hook add". */

@@ -14,6 +14,12 @@ export function quietOnClosedPipe(): void {
     });
 }
 
+/** For a program that works on though nobody reads it any more (a log pipe whose reader ended, a full disk, a terminal
+ *  that is gone): what it says then goes nowhere. */
+export function goOnUnread(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.removeAllListeners("error").on("error", () => {});
+}
+
 export const print = (text: string): void => void process.stdout.write(`${text}\n`);
 export const printRaw = (text: string | Uint8Array): void => void process.stdout.write(text);
 export const say = (text: string): void => void process.stderr.write(`${text}\n`);

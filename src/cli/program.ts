@@ -2,14 +2,17 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { registerBackoffice } from "./commands/backoffice.ts";
+import { registerBackup } from "./commands/backup.ts";
 import { registerCommit } from "./commands/commit.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerHook } from "./commands/hook.ts";
 import { registerInit } from "./commands/init.ts";
 import { registerRuns } from "./commands/runs.ts";
+import { registerService } from "./commands/service.ts";
 import { registerSettings } from "./commands/settings.ts";
 import { registerUninstall } from "./commands/uninstall.ts";
+import { leaveToOwner } from "./root.ts";
 
 const version = (): string =>
   (JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string }).version;
@@ -38,12 +41,15 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 not found, 4 busy, 5 dat
     registerBackoffice,
     registerRuns,
     registerDoctor,
+    registerBackup,
     registerCommit,
     registerSettings,
+    registerService,
     registerUninstall,
     registerDemo,
   ])
     register(program);
+  program.hook("preAction", (_, command) => leaveToOwner(command));
   strict(program);
   return program;
 }

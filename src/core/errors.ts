@@ -36,10 +36,11 @@ export const ERRORS = {
   GP_DENIED: [EXIT.denied, "A file or folder cannot be read or written."],
   GP_BUSY: [EXIT.busy, "The database or the lease is held by another process."],
   GP_LEASE_LOST: [EXIT.busy, "Another backoffice took the lease over; this one stops."],
-  GP_DAMAGED: [EXIT.damaged, "The database is damaged or is no Gatepost database."],
+  GP_DAMAGED: [EXIT.damaged, "The database is damaged or is no Gatepost database, or the disk fails."],
   GP_TOO_NEW: [EXIT.damaged, "The database was made by a newer Gatepost."],
   GP_FULL: [EXIT.exhausted, "The disk, or a limit on files or processes, is exhausted."],
   GP_PROGRAM: [EXIT.missing, "A program that is needed (git, sh) is missing or too old."],
+  GP_SERVICE: [EXIT.refused, "A unit or crontab line is not ours to change, or systemd or cron refused it."],
   GP_VCS: [EXIT.bug, "The version-control program failed in a way that Gatepost does not know."],
   GP_NATIVE: [EXIT.bug, "The native SQLite module is missing or was built for another Node."],
   GP_BUG: [EXIT.bug, "Something that cannot happen did: a bug in Gatepost."],
@@ -78,6 +79,11 @@ export function fromSystem(error: unknown): unknown {
   if (/^(ENOSPC|EDQUOT|EMFILE|ENFILE|ENOMEM)$/.test(String(code)))
     return new GatepostError("GP_FULL", `There is no room for ${path} (${code}).`, {
       hint: "Free some space or raise the limit; what was acknowledged before is safe.",
+      cause: error,
+    });
+  if (/^(EIO|ESTALE|EUCLEAN|ENXIO)$/.test(String(code)))
+    return new GatepostError("GP_DAMAGED", `The disk failed to read or write ${path} (${code}).`, {
+      hint: "Look at the disk (dmesg); what was acknowledged before is safe.",
       cause: error,
     });
   return error;

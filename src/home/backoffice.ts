@@ -1,5 +1,5 @@
 /**
- * The backoffice over one or many homes: one pass, passes on a schedule, or serving until it is told to stop.
+ * The backoffice over one or many homes: one pass. Staying (serving, passes on a schedule) is stay.ts.
  *
  * Homes work side by side, up to `jobs` in a single pass; a failing home does not keep the others from being worked on,
  * and its error is thrown at the end.
@@ -7,14 +7,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { Bell } from "../backoffice/bell.ts";
 import type { Log, Progress } from "../backoffice/context.ts";
-import { serveHome } from "../backoffice/daemon.ts";
 import type { HookFunction } from "../backoffice/function-hook.ts";
 import { hasWork } from "../backoffice/idle.ts";
 import { nothingDone, type Passed, pass } from "../backoffice/pass.ts";
 import { announce, withdraw } from "../backoffice/presence.ts";
-import { onSchedule } from "../backoffice/schedule.ts";
 import { watchSpool } from "../backoffice/watch.ts";
-import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import type { Millis } from "../core/units.ts";
 import { ancestors } from "../process/ancestors.ts";
@@ -32,7 +29,10 @@ export type BackofficeOptions = {
   jobs: number;
   /** Everything is looked at when that was last done this long ago. */
   min: Millis;
+  /** Aborting it stops: nothing new starts, running hooks are ended with their grace. */
   signal: AbortSignal;
+  /** Aborting it, too, ends that grace. */
+  hurry?: AbortSignal;
   log: Log;
   progress: Progress;
   onPass: (home: string, passed: Passed, tookMs: number) => void;
@@ -89,16 +89,27 @@ export async function passAutomatically(
   }
 }
 
+/** The log with the home on each line. */
+export const logOf =
+  ({ log }: BackofficeOptions, dir: string): Log =>
+  (level, message) =>
+    log(level, message, dir);
+
+export const hurryOf = ({ hurry }: BackofficeOptions): { hurry?: AbortSignal } =>
+  hurry === undefined ? {} : { hurry };
+
 async function passHome(
   dir: string,
   options: BackofficeOptions,
   { stay, nodelay, automatic }: { stay: boolean; nodelay: boolean; automatic: boolean },
 ): Promise<void> {
-  const { jobs, min, signal, log, progress } = options;
+  const { jobs, min, signal, progress } = options;
+  const log = logOf(options, dir);
   const places = layout(dir);
   const home = openToRun(dir, automatic);
   const bell = new Bell();
-  const ctx = contextOf(home, { functions: options.functions ?? new Map(), bell, log, progress });
+  const functions = options.functions ?? new Map();
+  const ctx = contextOf(home, { functions, bell, log, progress, ...hurryOf(options) });
   const watcher = watchSpool(places, bell); // while it stays, pushes rely on it
   const giveUpAt = performance.now() + (nodelay ? 0 : LEASE_PATIENCE);
   try {
@@ -125,71 +136,3 @@ async function passHome(
     closeHome(home);
   }
 }
-
-/** The homes that can be run. Each of the others is named with its reason; only when none is left is that an error. */
-function servable({ homes, log }: BackofficeOptions): string[] {
-  const failures: unknown[] = [];
-  const good = homes.filter((dir) => {
-    try {
-      closeHome(openToRun(dir));
-      return true;
-    } catch (raw) {
-      const error = fromSystem(raw);
-      if (!(error instanceof GatepostError || isSystemError(error))) throw error;
-      failures.push(error);
-      if (homes.length > 1) log("error", `${error.message} ${(error instanceof GatepostError && error.hint) || ""}`);
-      return false;
-    }
-  });
-  if (good.length === 0) throw failures[0];
-  return good;
-}
-
-/** Serves the homes until the signal aborts. */
-export async function serve(options: BackofficeOptions & { poll: Millis }): Promise<void> {
-  const { log, progress, jobs, poll, min } = options;
-  const homes = servable(options);
-  const bug = new AbortController();
-  const signal = AbortSignal.any([options.signal, bug.signal]);
-  const served = await Promise.allSettled(
-    homes.map(async (dir) => {
-      const bell = new Bell();
-      const functions = options.functions ?? new Map();
-      await serveHome({
-        layout: layout(dir),
-        bell,
-        log,
-        open: () => contextOf(openToRun(dir), { functions, bell, log, progress }),
-        poll,
-        min,
-        jobs,
-        signal,
-        onPass: (passed, took) => options.onPass(dir, passed, took),
-        eager: functions.size > 0,
-        keepOpen: homes.length <= 64,
-      }).catch((error) => {
-        // What is wrong with one home is logged there and tried again; this is a bug. Ending in order lets whoever
-        // supervises us start anew, which is better than to go on with one home less.
-        bug.abort();
-        throw error;
-      });
-    }),
-  );
-  const failed = served.find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-}
-
-/** A pass over the homes at each time of the cron expression, until the signal aborts. */
-export const passOnSchedule = (options: BackofficeOptions, expression: string): Promise<void> =>
-  onSchedule(
-    expression,
-    async () => {
-      try {
-        await passOnce(options, { stay: false, nodelay: true, automatic: false });
-      } catch (error) {
-        if (!(error instanceof GatepostError)) throw error;
-        options.log("error", error.message); // the next tick tries again
-      }
-    },
-    options.signal,
-  );

@@ -12,15 +12,16 @@
  *
  * If the process dies here, `doctor --fix` goes on where it was. Proven by test/e2e/doctor.test.ts.
  */
-import { existsSync, statSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { homePlace } from "../core/layout.ts";
 import { typed } from "../core/shell-word.ts";
 import { closedBecause, removeMovedAside } from "../shim/install.ts";
 import { hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
-import { FIX, type Finding, failure } from "./doctor/finding.ts";
+import { FIX, type Finding, failure, fine } from "./doctor/finding.ts";
 import { examineCompiled, examineFiles, examinePlace, examineReadable, openToLook } from "./doctor/home.ts";
+import { invariants, JUDGED, staleAuxiliaries } from "./doctor/invariants.ts";
 import { examineRepository, examineUnknown } from "./doctor/repository.ts";
 import { takeEdited } from "./edited.ts";
 import { writeHooksFile } from "./exchange.ts";
@@ -100,7 +101,7 @@ async function examine({ home: dir, repository }: Located): Promise<Examined[]> 
   }
   try {
     const wanted = compileAll(home);
-    all.findings.push(...examinePlace(home), ...examineCompiled(home, wanted));
+    all.findings.push(...examinePlace(home), ...examineCompiled(home, wanted), ...(await examinePromises(home)));
     const examined: Examined[] = [];
     for (const row of rowsOf(home, repository)) {
       const findings = await examineRepository(home, row, wanted);
@@ -109,6 +110,23 @@ async function examine({ home: dir, repository }: Located): Promise<Examined[]> 
     return [...examined, all];
   } finally {
     closeHome(home);
+  }
+}
+
+/** The promises, each broken one by its number. What cannot be read of a damaged database was said before. */
+async function examinePromises(home: OpenHome): Promise<Finding[]> {
+  try {
+    const broken = await invariants(home);
+    if (broken.length === 0) return [fine("invariants", `${JUDGED.length} invariants: ${JUDGED.join(" ")}.`)];
+    return broken.map(({ promise, level, says, mend }) => ({
+      level,
+      about: promise,
+      says: `${promise}: ${says}`,
+      mend,
+    }));
+  } catch (error) {
+    if (error instanceof GatepostError && error.code === "GP_DAMAGED") return [];
+    throw error;
   }
 }
 
@@ -146,6 +164,7 @@ async function mend({ home: dir, repository }: Located, found: readonly Examined
       }
     }
     refreshGates(home);
+    for (const path of staleAuxiliaries(home)) rmSync(path, { force: true });
     trouble.push(...(await mendFossil(home)));
   } finally {
     closeHome(home);

@@ -10,6 +10,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
 import { ARTIFACTS, DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, type Scope } from "../core/hook.ts";
 import { nearest } from "../core/hook-type.ts";
+import { repeatedKey } from "../core/json-keys.ts";
 import type { Millis } from "../core/units.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
@@ -76,6 +77,7 @@ const text: Check = (value) => typeof value === "string";
 const texts: Check = (value) => Array.isArray(value) && value.length > 0 && value.every(text);
 const flag: Check = (value) => typeof value === "boolean";
 const natural: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isMillis = (value: number): boolean => Math.round(value) >= 1 && Number.isSafeInteger(Math.round(value));
 const fields: Record<string, [Check, string]> = {
   name: [text, "a text"],
   repository: [text, "the name of a repository"],
@@ -85,7 +87,7 @@ const fields: Record<string, [Check, string]> = {
   wasType: [text, "a hook type"],
   sequence: [Number.isSafeInteger, "a whole number"],
   command: [(value) => text(value) || value === null, "a text, or null for a function hook"],
-  timeout: [(value) => typeof value === "number" && value > 0, "seconds, above 0"],
+  timeout: [(value) => typeof value === "number" && value > 0 && isMillis(value * 1000), "seconds, above 0"],
   retries: [natural, "a whole number, 0 or more"],
   inOrder: [flag, "true or false"],
   advisory: [flag, "true or false"],
@@ -111,8 +113,12 @@ export function readExported(home: OpenHome, json: string, fallback: Scope | nul
   } catch (error) {
     throw wrong("The file is not JSON", (error as Error).message);
   }
-  const { gatepost, hooks } = (value ?? {}) as Record<string, unknown>;
+  const { gatepost, hooks, ...others } = (value ?? {}) as Record<string, unknown>;
   if (gatepost !== 1 || !Array.isArray(hooks)) throw wrong("The file", 'has no "gatepost": 1 and "hooks": […]');
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw wrong(other, "is not known");
+  const repeated = repeatedKey(json);
+  if (repeated !== null) throw wrong(repeated, "stands there twice");
   return hooks.map((hook, index) => readHook(home, hook, `hooks[${index}]`, fallback, rescope));
 }
 

@@ -4,7 +4,17 @@
  * repository, which is a file. In or beside the repository stands the home, or the small file that points to it.
  */
 
-import { readFileSync, realpathSync, statSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+} from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import type { Kind } from "../core/hook-type.ts";
@@ -25,10 +35,45 @@ function isThere(path: string): boolean {
 }
 
 function readText(path: string): string | null {
+  let file: number;
   try {
-    return readFileSync(path, "utf8");
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK); // a pipe in its place must not hold us
   } catch {
     return null;
+  }
+  try {
+    requireRoots(path, fstatSync(file).uid);
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (error instanceof GatepostError) throw error;
+    return null;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Root reads nothing that others wrote: it would be led wherever they like. */
+function requireRoots(path: string, owner: number): void {
+  if (owner === 0 || process.geteuid?.() !== 0) return;
+  throw new GatepostError("GP_NOT_OWNER", `${path} belongs to another user (uid ${owner}): root does not read it.`, {
+    hint: `As its owner: sudo -u '#${owner}' gatepost …`,
+  });
+}
+
+/** What makes a folder a check-out of Fossil's, or a repository of Git's. */
+const FOSSIL_MARKS = ["_FOSSIL_", ".fslckout", ".fos"];
+const GIT_MARKS = [".git", "HEAD"];
+
+/** For root: whether what would be looked into, from the folder upwards, is root's. */
+function requireRootsAbove(start: string): void {
+  if (process.geteuid?.() !== 0) return;
+  let marks = [...FOSSIL_MARKS, ...GIT_MARKS];
+  for (let folder = start; ; folder = dirname(folder)) {
+    const { uid } = lstatSync(folder);
+    const has = (names: readonly string[]): boolean => names.some((name) => existsSync(join(folder, name)));
+    if (uid !== 0 && (!isFolder(folder) || has(marks))) requireRoots(folder, uid);
+    if (has(GIT_MARKS)) marks = FOSSIL_MARKS; // of Git's the nearest is meant, Fossil's are looked for in all
+    if (folder === dirname(folder)) return;
   }
 }
 
@@ -65,6 +110,7 @@ export function findRepository(path: string): Found | null {
   } catch {
     return null;
   }
+  requireRootsAbove(start);
   const fossil = findFossil(start);
   // A file that is a repository is meant, wherever it stands.
   if (fossil !== null && fossil.checkout === null) return { kind: "fossil", path: fossil.file };

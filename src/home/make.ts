@@ -8,14 +8,16 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import { closeDatabase, createDatabase, openDatabase, write } from "../store/database.ts";
 import { forgetPast } from "../store/past.ts";
 import { noteFullLook, putSetting, readSetting } from "../store/setting.ts";
 import { writeHooksFile } from "./exchange.ts";
+import { nextIncarnation } from "./incarnation.ts";
 import { type OpenHome, refreshProgram, requireOwner } from "./open.ts";
+import { makeFolders } from "./places.ts";
 import { addToRegister, prepareRegister } from "./register.ts";
 
 /** How a home came to be open: it was there, made now, moved here, copied here, or restored. */
@@ -35,7 +37,9 @@ export function makeHome(dir: string, shared: boolean): Made {
   const places = layout(dir);
   const existed = existsSync(places.database);
   if (existsSync(dir)) requireOwner(dir);
-  makeFolders(dir, shared);
+  const isShared = shared || existsSync(places.shared);
+  makeFolders(places, isShared);
+  if (isShared) writeFileSync(places.shared, "");
   const home: OpenHome = { dir, layout: places, db: createDatabase(places.database) };
   try {
     chmodSync(places.database, 0o600);
@@ -49,25 +53,6 @@ export function makeHome(dir: string, shared: boolean): Made {
     closeDatabase(home.db);
     throw error;
   }
-}
-
-/** Modes are explicit, never left to the umask. Shared: others may read home and gates, and only drop into the spool. */
-function makeFolders(dir: string, shared: boolean): void {
-  const places = layout(dir);
-  const isShared = shared || existsSync(places.shared);
-  const open = isShared ? 0o755 : 0o700;
-  for (const [folder, mode] of [
-    [dir, open],
-    [places.spool, isShared ? 0o1733 : 0o700],
-    [places.bad, 0o700],
-    [places.gates, open],
-    [places.auxiliary, 0o700],
-    [`${dir}/bin`, open],
-  ] as const) {
-    mkdirSync(folder, { recursive: true });
-    chmodSync(folder, mode);
-  }
-  if (isShared) writeFileSync(places.shared, "");
 }
 
 function settleIdentity(home: OpenHome, existed: boolean): Made["how"] {
@@ -111,12 +96,4 @@ function homeIdAt(dir: string): string | null {
   } catch {
     return null;
   }
-}
-
-/** a, b, … z, aa, ab, … */
-function nextIncarnation(text: string): string {
-  const last = text.at(-1) ?? "";
-  const head = text.slice(0, -1);
-  if (last !== "z") return head + String.fromCharCode(last.charCodeAt(0) + 1);
-  return `${head === "" ? "a" : nextIncarnation(head)}a`;
 }

@@ -1,6 +1,16 @@
 /** Opening a home: its database, its place, and whether it is still the home that was registered. */
 
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +25,7 @@ export type OpenHome = { readonly dir: string; readonly layout: Layout; readonly
 
 /** Opens the home at a real path. Anyone who may read the database may list; only `requireRunnable` lets hooks run. */
 export function openHome(dir: string): OpenHome {
+  requireSafe(dir);
   const places = layout(dir);
   const home = { dir, layout: places, db: openDatabase(places.database) };
   try {
@@ -54,6 +65,30 @@ export function requireRunnable(home: OpenHome): void {
 
 /** Whether the current user owns what is at that path. */
 export const isOwner = (path: string): boolean => statSync(path).uid === process.geteuid?.();
+
+/**
+ * Refuses to open a database that SQLite would be led astray by, and any that is not root's own for root: SQLite makes
+ * files beside it, which its owner could then not use, and root would be led where the home's owner likes.
+ */
+function requireSafe(dir: string): void {
+  if (process.geteuid?.() === 0 && lstatSync(dir, { throwIfNoEntry: false })?.uid) requireOwner(dir);
+  const { database } = layout(dir);
+  const stat = look(database);
+  if (stat === null || stat.isFile()) return;
+  const what = stat.isSymbolicLink() ? "a symbolic link" : "no regular file";
+  throw new GatepostError("GP_DENIED", `${database} is ${what}: it is not opened.`, {
+    hint: "Put the database itself there, or move that away and restore a backup.",
+  });
+}
+
+/** What stands at that path, links not followed; null where nothing does, or this user may not know. */
+function look(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch {
+    return null;
+  }
+}
 
 /** Refuses when the current user does not own `path`, and names the call that would work. */
 export function requireOwner(path: string): void {

@@ -18,12 +18,14 @@ import { abandonedHandovers, finishHandover } from "./handover.ts";
 import { isListNoteLeft } from "./lists-note.ts";
 import { locate } from "./locate.ts";
 import { closeHome, homeId, type OpenHome, openHome, requireRunnable } from "./open.ts";
+import { requirePlaces } from "./places.ts";
 import { isRegistered, readRegister } from "./register.ts";
 
 /** What a backoffice of one home needs besides the home itself. */
 export type Surroundings = {
   functions: ReadonlyMap<string, HookFunction>;
   bell: Bell;
+  hurry?: AbortSignal;
   log: Log;
   progress: Progress;
 };
@@ -126,6 +128,7 @@ export function openToRun(dir: string, automatic = false): OpenHome {
   const home = openHome(dir);
   try {
     requireRunnable(home);
+    requirePlaces(home.layout);
     if (automatic && !isRegistered({ id: homeId(home), path: dir }))
       throw new GatepostError(
         "GP_HOME_MOVED",

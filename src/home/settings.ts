@@ -1,9 +1,9 @@
 /** Reading and changing the settings of a home. */
-import { rmSync, writeFileSync } from "node:fs";
 import { requireSetting, requireSettingValue, SETTINGS, type SettingName } from "../core/settings.ts";
 import { write } from "../store/database.ts";
 import { dropSetting, putSetting, readSettings } from "../store/setting.ts";
 import { marked, refreshGates, requireReached } from "./gates.ts";
+import { showSettings } from "./marks.ts";
 import { homeSettings, type OpenHome, requireOwner } from "./open.ts";
 
 export type SettingLine = { name: SettingName; value: string; isDefault: boolean; says: string };
@@ -25,13 +25,6 @@ export function changeSetting(home: OpenHome, word: string, value: string | null
   const change = (): void => (value === null ? dropSetting(home.db, name) : putSetting(home.db, name, value));
   write(home.db, () => (name === "path" ? marked(home, change) : change()));
   if (name === "path") requireReached(refreshGates(home));
-  // Shims cannot read the database: for them such a setting is a file.
-  if (name === "automatic-backoffice") showByFile(home.layout.manual, homeSettings(home)[name] === "off");
-  if (name === "durable-spool") showByFile(home.layout.durable, homeSettings(home)[name] === "on");
+  showSettings(home, name);
   return listSettings(home, name)[0] as SettingLine;
-}
-
-function showByFile(file: string, wanted: boolean): void {
-  if (wanted) writeFileSync(file, "", { mode: 0o644 });
-  else rmSync(file, { force: true });
 }

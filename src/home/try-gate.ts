@@ -20,6 +20,7 @@ import { moveRef, tryPush } from "../gate/backtest.ts";
 import { callerEnvironment, putRefs, type Scratch } from "../gate/scratch.ts";
 import { hookEnvironment } from "../process/environment.ts";
 import type { Outcome } from "../process/hook-process.ts";
+import { oneTrialDeeper } from "../process/trial-depth.ts";
 import { gatePlace } from "../shim/install.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import { readCommits } from "../vcs/git/history.ts";
@@ -160,9 +161,19 @@ async function callOf(
   const [native = ""] = nativeHooks(type);
   const shim = gatePlace(native);
   if (isServerType(type))
-    return { shim, args: options.args.map(word), env: hookEnvironment(process.env, {}), stdin: null };
+    return {
+      shim,
+      args: options.args.map(word),
+      env: hookEnvironment(process.env, oneTrialDeeper(process.env)),
+      stdin: null,
+    };
   const author = await authorNow(place.root ?? row.path);
-  const env = callerEnvironment(process.env, { ...author, GIT_EDITOR: ":", GIT_PREFIX: "" });
+  const env = callerEnvironment(process.env, {
+    ...author,
+    ...oneTrialDeeper(process.env),
+    GIT_EDITOR: ":",
+    GIT_PREFIX: "",
+  });
   if (type === "before-push") return { shim, env, ...(await pushOfHead(row, place, repository)) };
   if (type === "commit-msg")
     return { shim, env, args: [word(auxiliary ?? (await messageOfHead(scratch, place)))], stdin: null };
@@ -197,7 +208,12 @@ async function askPush(
     const push = { id: "", subject: "", before, moves, env: pushVariables(material.receipts.at(-1)) };
     let last: Answer | null = null;
     const printed: Buffer[] = [];
-    for await (const { answer } of tryPush(scratch, push, hookEnvironment(process.env, {}), limits)) {
+    for await (const { answer } of tryPush(
+      scratch,
+      push,
+      hookEnvironment(process.env, oneTrialDeeper(process.env)),
+      limits,
+    )) {
       printed.push(answer.output);
       if (last === null || last.verdict !== "refused" || answer.verdict === "interrupted") last = answer;
     }

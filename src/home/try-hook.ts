@@ -20,6 +20,7 @@ import { settingMillis } from "../core/settings.ts";
 import { readable, substitute } from "../core/substitute.ts";
 import type { BatchId, Instant, ReceiptId } from "../core/units.ts";
 import { runAttempt } from "../process/hook-process.ts";
+import { oneTrialDeeper } from "../process/trial-depth.ts";
 import type { Batch } from "../store/batch.ts";
 import { newestReceipt, receiptById } from "../store/receipt.ts";
 import type { RepositoryRow } from "../store/repository.ts";
@@ -66,6 +67,7 @@ export async function tryHook(
       const own = join(home.layout.auxiliary, `test-${process.pid}.json`);
       const file = options.auxiliary ?? (isGate ? "" : own);
       const settings = homeSettings(home);
+      const deeper = oneTrialDeeper(process.env);
       try {
         if (file === own) {
           const details = await detailsFor(repository, command, material.range);
@@ -74,7 +76,10 @@ export async function tryHook(
         return await runAttempt({
           command: substituted.command,
           cwd: folderOf(row),
-          env: hookVariables(home.layout, hook, row, material, { id: "test", attempt: 1, auxiliary: file }),
+          env: {
+            ...hookVariables(home.layout, hook, row, material, { id: "test", attempt: 1, auxiliary: file }),
+            ...deeper,
+          },
           stdin: lines(),
           timeout: hook.timeout ?? settingMillis(settings, "timeout"),
           grace: settingMillis(settings, "grace"),

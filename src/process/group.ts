@@ -14,7 +14,7 @@
  *      does not close within a second. So a look that is at most a second old vouches as well; after a longer gap
  *      (we were stopped, or the machine slept) the session is taken for a stranger's and left alone.
  *   4. No system call signals a session. So the leader's process group gets the signal first, and then each other one
- *      in which a look finds a member, which is asked once more right before. A process group lies within one session,
+ *      in which a look finds a member, right when it does. A process group lies within one session,
  *      so whoever it reaches is ours; and it reaches also those forked since the look.
  * Members are looked up in /proc: nothing else knows a session's orphans. Signal 0 would also reach zombies, and an
  * init that does not reap (many containers have one) would keep a group alive for ever. A look reads one file for each
@@ -108,7 +108,7 @@ export class ProcessGroup {
   #known = new Map<number, string>(); // members seen at the last look: pid and start time
   #lookedAt = 0;
   #seenEmpty = false;
-  #unsure = false; // the last look found nobody, but may have missed somebody
+  #unsure = false; // the last look found nobody, but somebody was there
 
   /** `leader` leads its own session. It is a child of ours that is not yet reaped, or `leaderEnded` is called next.
    *  `startedAt`, by performance.now(), is not after its start. */
@@ -135,13 +135,13 @@ export class ProcessGroup {
       this.#lookedAt = performance.now();
       return false;
     }
-    // A look that may have missed somebody proves nothing as long as the leader's group has members, be they zombies.
-    return this.count() === 0 && !(this.#unsure && reaches(-this.#leader));
+    return this.count() === 0 && !this.#unsure;
   }
 
-  /** How many running processes are in the group, the leader not counted. Reads all of /proc. */
-  count(): number {
-    const found = this.#look();
+  /** How many running processes are in the group, the leader not counted; each is `seen`, right then. Reads all of
+   *  /proc. */
+  count(seen: (member: ProcessStatus) => void = () => {}): number {
+    const found = this.#look(seen);
     if (this.#reaped && !this.#isVouchedFor(found)) return 0;
     this.#known = found;
     this.#lookedAt = performance.now();
@@ -161,40 +161,50 @@ export class ProcessGroup {
     if (this.#reaped && this.count() === 0 && performance.now() - this.#lookedAt > CIRCLE) return;
     sendToGroup(this.#leader, name);
     const reached = new Set([this.#leader]);
-    // A member may make a group between a look and the signal, so we look until there is none that did not get it.
+    // At once when it is seen: a member may make a group and go there between a look's beginning and its end.
+    const reach = ({ group }: ProcessStatus): void => {
+      if (group <= 1 || reached.has(group)) return; // kill would take 0 for our own group and -1 for everybody
+      if (this.#reaped && performance.now() - this.#lookedAt > CIRCLE) return; // rule 3
+      sendToGroup(group, name);
+      reached.add(group);
+    };
+    // Until a look shows none that did not get it.
     for (let round = 0, before = 0; round < ROUNDS && before < reached.size; round++) {
       before = reached.size;
-      if (this.count() === 0) return;
-      for (const pid of this.members()) {
-        const group = this.#knownMember(pid)?.group ?? 0;
-        if (group <= 1 || reached.has(group)) continue; // kill would take 0 for our own group and -1 for everybody
-        sendToGroup(group, name);
-        reached.add(group);
-      }
+      if (this.count(reach) === 0) return;
     }
   }
 
   /** The running processes of the session. A list of /proc is no moment's truth: a member that ended while we read may
-   *  have left a child that is not in the list. So where one ended and none was found we look again. One that had ended
-   *  before the last look (a zombie that nobody reaps) has left nobody since. */
-  #look(): Map<number, string> {
+   *  have left a child that is not in the list. So where one ended and none was found we look again, and where the last
+   *  look shows such a one, or the leader's group has members and none was seen, we are not sure. One that had ended
+   *  before (a zombie that nobody reaps) has left nobody since. */
+  #look(seen: (member: ProcessStatus) => void): Map<number, string> {
     const found = new Map<number, string>();
-    const dead = new Set<number>();
-    this.#unsure = true;
-    for (let round = 0; round < ROUNDS && this.#unsure && found.size === 0; round++) {
-      let mayHaveMissed = false;
-      for (const pid of allPids()) {
+    const ended = new Set<number>();
+    let again = true;
+    for (let round = 0; round < ROUNDS && again && found.size === 0; round++) {
+      again = false;
+      let endedNow = false;
+      let zombies = 0;
+      // The newest first: of processes that live a millisecond the last ones of the list may be gone when we get there.
+      for (const pid of allPids().reverse()) {
         if (this.#isOlder(pid)) continue;
         const session = sessionOf(pid);
-        if (session === null) mayHaveMissed = true;
+        if (session === null) again = true;
         if (session !== this.#leader) continue;
         const status = processStatus(pid);
-        if ((status === null || !isRunning(status)) && !dead.has(pid)) mayHaveMissed = true;
-        dead.add(pid);
-        if (status === null || status.session !== this.#leader || !isRunning(status)) continue;
-        if (this.#reaped || pid !== this.#leader) found.set(pid, status.startTime);
+        if (status?.group === this.#leader) zombies++;
+        if (status === null || !isRunning(status)) {
+          if (!ended.has(pid)) endedNow = true;
+          ended.add(pid);
+        } else if (status.session === this.#leader && (this.#reaped || pid !== this.#leader)) {
+          found.set(pid, status.startTime);
+          seen(status);
+        }
       }
-      this.#unsure = mayHaveMissed && found.size === 0;
+      this.#unsure = found.size === 0 && ((round > 0 && endedNow) || (zombies === 0 && reaches(-this.#leader)));
+      again ||= endedNow || this.#unsure;
     }
     return found;
   }

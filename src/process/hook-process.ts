@@ -32,7 +32,7 @@ import { StdinFeed } from "./feed.ts";
 import { ProcessGroup, VANISH } from "./group.ts";
 import { type HookOutput, OutputReader } from "./hook-output.ts";
 import { type ProcessIdentity, processIdentity } from "./identity.ts";
-import { startTimer, waitUntil, within } from "./pace.ts";
+import { startTimer, turn, waitUntil, within } from "./pace.ts";
 import { closePipe, type Pipe, takePipes } from "./pipe.ts";
 
 export type Attempt = {
@@ -53,6 +53,8 @@ export type Attempt = {
   keep: number;
   /** Aborting it ends the hook as a timeout does. */
   signal?: AbortSignal;
+  /** Aborting it ends every grace: what has had its SIGTERM gets SIGKILL at once. */
+  hurry?: AbortSignal;
   /** Told who was started, before a byte of stdin is handed over. If it throws, the hook is killed and the attempt
    *  rejects with what was thrown. */
   onStart?: (process: ProcessIdentity) => void;
@@ -99,7 +101,7 @@ type Hook = {
 const REST = 100;
 
 /** How long SIGKILL may take before it is sent to whoever is there then. */
-const AGAIN = 100;
+const AGAIN = 50;
 
 const silence: HookOutput = { head: Buffer.alloc(0), tail: Buffer.alloc(0), bytes: 0, cut: false };
 
@@ -123,7 +125,9 @@ async function startAndFinish(attempt: Attempt): Promise<Omit<Outcome, "startedA
   const exited = end.kind === "exit" || end.kind === "signal";
   if (exited) hook.feed?.close();
   else hook.feed?.halt();
-  const survivors = exited ? await finish(hook, attempt, interruption) : await endHook(hook, attempt.grace);
+  const survivors = exited
+    ? await finish(hook, attempt, interruption)
+    : await endHook(hook, attempt.grace, attempt.hurry);
   interruption.stop();
   if (!exited || survivors > 0) await within(Math.min(attempt.drain, REST), hook.output.ended);
   const remaining = hook.group.isEmpty() ? 0 : Math.max(1, hook.group.count());
@@ -141,26 +145,40 @@ async function finish(hook: Hook, attempt: Attempt, interruption: Watch): Promis
   ]);
   if (hook.group.isEmpty()) return 0;
   const survivors = Math.max(1, hook.group.count()); // none is seen where each forks the next and ends
-  await endHook(hook, attempt.grace);
+  await endHook(hook, attempt.grace, attempt.hurry);
   return survivors;
 }
 
 /** SIGTERM, grace, SIGKILL. Returns how many had outlived the leader when SIGKILL became necessary. */
-async function endHook(hook: Hook, grace: number): Promise<number> {
+async function endHook(hook: Hook, grace: number, hurry?: AbortSignal): Promise<number> {
   hook.group.signal("SIGTERM");
-  if (await isGone(hook, grace)) return 0;
+  if (await isGone(hook, grace, hurry)) return 0;
   const outlived = hook.child.exitCode === null && hook.child.signalCode === null ? 0 : hook.group.count();
   hook.group.signal("SIGKILL");
+  const until = performance.now() + VANISH;
+  await within(VANISH, hook.ended);
   // Again and again, for those who left each of their process groups before the signal reached it.
-  for (const until = performance.now() + VANISH; !(await isGone(hook, AGAIN)) && performance.now() < until; )
+  while (!(await isGone(hook, AGAIN)) && performance.now() < until) {
     hook.group.signal("SIGKILL");
+    await turn();
+  }
   return outlived;
 }
 
-async function isGone(hook: Hook, length: number): Promise<boolean> {
+async function isGone(hook: Hook, length: number, hurry?: AbortSignal): Promise<boolean> {
   const until = performance.now() + length;
-  await within(length, hook.ended);
-  return waitUntil(() => hook.group.isEmpty(), until - performance.now());
+  const stop = new AbortController();
+  const hurried = new Promise<void>((resolve) => {
+    if (hurry?.aborted === true) resolve();
+    hurry?.addEventListener("abort", () => resolve(), { signal: stop.signal });
+  });
+  await within(length, Promise.race([hook.ended, hurried]));
+  stop.abort();
+  return waitUntil(
+    () => hook.group.isEmpty(),
+    until - performance.now(),
+    () => hurry?.aborted === true,
+  );
 }
 
 type Watch = { happened: Promise<Interruption>; hasHappened: () => boolean; stop: () => void };

@@ -21,6 +21,10 @@ export async function within(length: number, settled: Promise<unknown>): Promise
   return result;
 }
 
+/** Lets everything else that is ready have its turn. Node goes on with timers as long as one is due; where what they do
+ *  takes longer than they wait, it would never learn that a child has ended. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** Asks `holds` again and again, at pauses that grow from 2 to 50 ms, until it is true or `length` is over or
  *  `interrupted` says so. Returns the last answer. */
 export async function waitUntil(
@@ -34,5 +38,6 @@ export async function waitUntil(
     const rest = end - performance.now();
     if (rest <= 0 || interrupted()) return false;
     await new Promise<void>((resolve) => startTimer(Math.min(pause, rest), resolve));
+    await turn();
   }
 }

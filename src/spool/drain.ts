@@ -7,15 +7,18 @@
  * the descriptor, and read up to a limit. What can never become a receipt goes to `bad/` with its reason beside it; what
  * is still being written is left alone until it is a minute old.
  */
+import { randomUUID } from "node:crypto";
 import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   mkdirSync,
   openSync,
   readdirSync,
   readSync,
   renameSync,
+  rmSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -105,8 +108,9 @@ function readEntry(spool: string, name: string, now: number, onlyGates: boolean)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return "gone";
-    if (onlyGates && /^(ELOOP|EACCES|EPERM)$/.test(code ?? "")) return "other";
+    if (onlyGates && /^(ELOOP|ENXIO|ENODEV|EACCES|EPERM)$/.test(code ?? "")) return "other";
     if (code === "ELOOP") return { name, reason: "is a symbolic link" };
+    if (code === "ENXIO" || code === "ENODEV") return { name, reason: "is no regular file" }; // a socket, a device
     if (code === "EACCES" || code === "EPERM") return { name, reason: `cannot be read (${code})` };
     // A want of descriptors or a sick disk passes; the entry must be there when it has.
     throw new GatepostError("GP_FULL", `The spool entry ${path} cannot be read (${message}).`, {
@@ -151,17 +155,48 @@ function readBytes(file: number, size: number): Buffer {
   return bytes.subarray(0, length);
 }
 
-/** Moves an entry to `bad/`, its reason beside it. What it told of is found by reconciling. */
+/** Moves an entry to `bad/`, its reason beside it. What it told of is found by reconciling. What cannot be moved there
+ *  (another user's folder, another device) stays in the spool under the name NAME.aside, which is no entry's. Throws
+ *  GP_DENIED where `bad` is not this user's own folder. */
 export function setAside(spool: string, { name, reason, bytes }: Unusable): void {
   const bad = join(spool, "bad");
-  mkdirSync(bad, { recursive: true, mode: 0o700 });
+  const [from, to] = [join(spool, name), join(bad, name)];
+  requireBad(bad);
   try {
-    if (bytes === undefined) renameSync(join(spool, name), join(bad, name));
-    else writeFileSync(join(bad, name), bytes, { mode: 0o600 });
-    writeFileSync(join(bad, `${name}.reason`), `${reason}\n`, { mode: 0o600 });
+    if (bytes === undefined) moveAside(from, to);
+    else writeNew(to, bytes);
+    writeNew(`${to}.reason`, `${reason}\n`);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
+}
+
+function writeNew(path: string, data: string | Buffer): void {
+  rmSync(path, { force: true }); // of an entry of the same name, set aside before
+  writeFileSync(path, data, { mode: 0o600, flag: "wx" });
+}
+
+function moveAside(from: string, to: string): void {
+  try {
+    renameSync(from, to);
+  } catch (error) {
+    if (!/^(EACCES|EPERM|EXDEV|ENOTEMPTY|EEXIST|EISDIR|ENOTDIR)$/.test((error as NodeJS.ErrnoException).code ?? ""))
+      throw error;
+    renameSync(from, `${from}.${randomUUID()}.aside`);
+  }
+}
+
+/** The spool of a shared home is anyone's to write to, but for what stands there already. */
+function requireBad(bad: string): void {
+  const stat = lstatSync(bad, { throwIfNoEntry: false });
+  if (stat === undefined) {
+    mkdirSync(bad, { mode: 0o700 });
+    return;
+  }
+  if (stat.isDirectory() && stat.uid === (process.geteuid?.() ?? stat.uid)) return;
+  throw new GatepostError("GP_DENIED", `${bad} is not a folder of this user's own: nothing is set aside there.`, {
+    hint: "Move it away; it is made anew.",
+  });
 }
 
 /** Takes an entry out: it is on a receipt, or in the table of gates, now. */

@@ -9,6 +9,8 @@
  * it is a minute old. A record that was read twice is known by its run. One that was cut off spoils no other: each begins
  * on a line of its own.
  *
+ * In a shared home others could put anything in its place: what is no plain file is set aside, and never followed.
+ *
  * A death at any point leaves the file under one name or the other. Proven by test/spool/gate-log.test.ts.
  */
 import { randomUUID } from "node:crypto";
@@ -16,21 +18,23 @@ import {
   closeSync,
   constants,
   fstatSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
 } from "node:fs";
 import { uptime } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fromBuffer, toBuffer } from "../core/bytes.ts";
 import { MINUTE, SECOND } from "../core/units.ts";
-import type { SpooledGate, Unusable } from "./drain.ts";
+import { type SpooledGate, setAside, type Unusable } from "./drain.ts";
 import { parseGateEntry } from "./gate-entry.ts";
 
 const CURRENT = "gates";
+/** Half a million records. */
+const MAX_LOG_BYTES = 256 * 1024 * 1024;
 const RENAMED = /^gates\.[0-9a-f-]+\.log$/;
 
 export type GateLogs = {
@@ -43,13 +47,13 @@ export type GateLogs = {
 
 /** Whether there is anything to store, or a file to be read for the last time. */
 export function isGateLogDue(spool: string, now: number): boolean {
-  const current = statSync(join(spool, CURRENT), { throwIfNoEntry: false });
+  const current = lstatSync(join(spool, CURRENT), { throwIfNoEntry: false });
   return (current !== undefined && current.size > 0) || renamed(spool).some((name) => isOld(join(spool, name), now));
 }
 
 /** Whether gates have not written for a second, or have begun to ten seconds ago; also a file to be read for the last time. */
 export function isGateLogRipe(spool: string, now: number): boolean {
-  const current = statSync(join(spool, CURRENT), { throwIfNoEntry: false });
+  const current = lstatSync(join(spool, CURRENT), { throwIfNoEntry: false });
   if (current === undefined) return renamed(spool).some((name) => isOld(join(spool, name), now));
   return Math.abs(now - current.mtimeMs) > SECOND || Math.abs(now - current.birthtimeMs) > 10 * SECOND;
 }
@@ -88,7 +92,7 @@ function renamed(spool: string): string[] {
 
 /** A minute since it was renamed, or the clock was set back since. */
 function isOld(file: string, now: number): boolean {
-  const changed = statSync(file, { throwIfNoEntry: false })?.ctimeMs;
+  const changed = lstatSync(file, { throwIfNoEntry: false })?.ctimeMs;
   return changed !== undefined && Math.abs(now - changed) > MINUTE;
 }
 
@@ -97,11 +101,19 @@ function readLog(path: string, isLast: boolean, logs: GateLogs): void {
   try {
     file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return; // another process was the last
-    throw error;
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return; // another process was the last
+    if (!/^(ELOOP|ENXIO|ENODEV|EACCES|EPERM)$/.test(code)) throw error;
+    setAside(dirname(path), { name: basename(path), reason: `is no log of gates (${code})` });
+    return;
   }
   try {
-    const { uid, mtimeMs, birthtimeMs } = fstatSync(file);
+    const stat = fstatSync(file);
+    const { uid, mtimeMs, birthtimeMs } = stat;
+    if (!stat.isFile() || stat.nlink !== 1 || stat.size > MAX_LOG_BYTES) {
+      setAside(dirname(path), { name: basename(path), reason: "is no log of gates, or too large to be read" });
+      return;
+    }
     const text = fromBuffer(readFileSync(file));
     for (const [index, record] of text.split(/(?:^|\n)(?=\n|gatepost 1\n)/).entries()) {
       const lines = record.replace(/^\n+|\n+$/g, "");

@@ -10,7 +10,17 @@
  *
  * SQLite's own error codes never leave this file: see `translate`.
  */
-import { linkSync, readFileSync, rmSync, type Stats, statfsSync, statSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  linkSync,
+  readFileSync,
+  rmSync,
+  type Stats,
+  statfsSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import SQLite from "better-sqlite3";
 import { GatepostError } from "../core/errors.ts";
@@ -42,11 +52,14 @@ function prepare(db: Database, sql: string): SQLite.Statement {
   return statement;
 }
 
-function guarded<T>(db: Database, work: () => T): T {
+const guarded = <T>(db: Database, work: () => T): T => about(db.path, work);
+
+/** Lets `work` deal with SQLite and the file at `path`; what it throws is one of our errors, about that file. */
+export function about<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw translate(error, db.path);
+    throw translate(error, path);
   }
 }
 
@@ -93,6 +106,10 @@ export function write<T>(db: Database, work: () => T, patience = PATIENCE): T {
   }
 }
 
+/** Reads one state of the database, whatever others write meanwhile. */
+export const snapshot = <T>(db: Database, work: () => T): T =>
+  guarded(db, () => db.sqlite.transaction(work).deferred());
+
 function load(path: string, options: SQLite.Options): SQLite.Database {
   try {
     return new SQLite(path, options);
@@ -129,8 +146,32 @@ export function createDatabase(path: string): Database {
   return openDatabase(path);
 }
 
+/** Whether nothing can be made beside the database, and nothing waits in a log beside it: SQLite, which wants to make that
+ *  log even to read, refuses to open it then. */
+function isSealed(path: string): boolean {
+  if (existsSync(`${path}-wal`)) return false;
+  try {
+    accessSync(dirname(path), constants.W_OK);
+    return false;
+  } catch {
+    return true; // a read-only file system, an immutable folder, or one of another user's
+  }
+}
+
+/** Its content as of now, to be read only. */
+function loadSealed(path: string): SQLite.Database {
+  try {
+    const bytes = readFileSync(path);
+    bytes.fill(1, 18, 20); // as a database without a log, which is what it is in memory
+    return new SQLite(bytes, { readonly: true });
+  } catch (error) {
+    throw translate(error, path);
+  }
+}
+
 /** Opens an existing database; one that an older program made is brought up to date first. Refuses what is not ours,
- *  damaged, of a newer program, or out of date and not this user's; never changes such a file. */
+ *  damaged, of a newer program, or out of date and not this user's; never changes such a file. Where nothing can be
+ *  written it is read all the same. */
 export function openDatabase(path: string): Database {
   let stat: Stats | undefined;
   try {
@@ -140,7 +181,7 @@ export function openDatabase(path: string): Database {
   }
   if (stat === undefined) throw noDatabase(path);
   if (stat.size === 0) throw notOurs(path, "it is empty");
-  const sqlite = load(path, { fileMustExist: true, timeout: PATIENCE });
+  const sqlite = isSealed(path) ? loadSealed(path) : load(path, { fileMustExist: true, timeout: PATIENCE });
   try {
     if (Number(sqlite.pragma("application_id", { simple: true })) !== APPLICATION_ID)
       throw notOurs(path, "it was made by another program");
@@ -172,7 +213,7 @@ export function requireInPlace(db: Database): void {
   const stat = statSync(db.path, { throwIfNoEntry: false });
   if (stat !== undefined && `${stat.dev}:${stat.ino}` === db.identity) return;
   throw new GatepostError("GP_DAMAGED", `The database ${db.path} was moved, replaced or deleted while it was in use.`, {
-    hint: "Nothing was written into the old file since. Put it back, or restore a backup.",
+    hint: `Nothing was written into the old file since. Put it back, or ${RESTORE}`,
   });
 }
 
@@ -184,6 +225,10 @@ function requireOwnerToMigrate(path: string, stat: Stats, version: number): void
   });
 }
 
+/** The way back from a database that is gone or cannot be used. */
+export const RESTORE = "restore a backup: gatepost backup --restore FILE";
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
 const noDatabase = (path: string): GatepostError =>
   new GatepostError("GP_NO_HOME", `There is no database at ${path}.`, {
     hint: `Register the repository: gatepost init. If it is gone for good: gatepost uninstall --home ${dirname(path)}`,
@@ -191,7 +236,7 @@ const noDatabase = (path: string): GatepostError =>
 
 const notOurs = (path: string, why: string): GatepostError =>
   new GatepostError("GP_DAMAGED", `${path} is not a Gatepost database: ${why}. Nothing was changed.`, {
-    hint: "Move it away and restore a backup, or register the repository anew: gatepost init",
+    hint: `${capital(RESTORE)}. Without one, move it away and register the repository anew: gatepost init`,
   });
 
 /** An error of SQLite, of the file system or of loading the native module, as one of ours; ours pass through. */
@@ -203,7 +248,7 @@ function translate(error: unknown, path: string): unknown {
   if (/NOTADB/.test(code)) return notOurs(path, "it is no SQLite file");
   if (/CORRUPT/.test(code))
     return new GatepostError("GP_DAMAGED", `The database ${path} is damaged (${message}). Nothing was changed.`, {
-      hint: "Move it away and restore a backup. Pushes go on: their receipts wait in the spool.",
+      hint: `${capital(RESTORE)}. Pushes go on: their receipts wait in the spool.`,
       cause: error,
     });
   if (/BUSY|LOCKED/.test(code))

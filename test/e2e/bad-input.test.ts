@@ -4,6 +4,7 @@ import * as fs from "node:fs";
 import { basename, join } from "node:path";
 import SQLite from "better-sqlite3";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { SCHEMA_VERSION } from "../../src/store/database.ts";
 import { fails, makeWorld, program } from "../helpers/cli.ts";
 import { picture, wrongCalls } from "../helpers/wrong-calls.ts";
 
@@ -172,7 +173,8 @@ wrongCalls(world, "wrong places", plain, [
 ]);
 
 describe.concurrent("a database that cannot be used", () => {
-  const again = "Move it away and restore a backup, or register the repository anew: gatepost init\n";
+  const again =
+    "Restore a backup: gatepost backup --restore FILE. Without one, move it away and register the repository anew: gatepost init\n";
   const foreign =
     (why: string) =>
     (file: string): string =>
@@ -184,12 +186,12 @@ describe.concurrent("a database that cannot be used", () => {
     [
       "newer",
       (file) =>
-        `gatepost: The database ${file} was made by a newer Gatepost (schema 99).\nThis one knows schemas up to 3. Update Gatepost; nothing was changed.\n`,
+        `gatepost: The database ${file} was made by a newer Gatepost (schema 99).\nThis one knows schemas up to ${SCHEMA_VERSION}. Update Gatepost; nothing was changed.\n`,
     ],
     [
       "torn",
       (file) =>
-        `gatepost: The database ${file} is damaged (database disk image is malformed). Nothing was changed.\nMove it away and restore a backup. Pushes go on: their receipts wait in the spool.\n`,
+        `gatepost: The database ${file} is damaged (database disk image is malformed). Nothing was changed.\nRestore a backup: gatepost backup --restore FILE. Pushes go on: their receipts wait in the spool.\n`,
     ],
   ];
   const calls = [["hook", "list", "-R"], ["init"]];

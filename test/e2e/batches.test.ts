@@ -76,7 +76,7 @@ test("of a flood of output the first and the last 32 KiB are kept, and all of it
   expect(attempt?.outputTail?.toString("latin1").endsWith("000099999\n000100000\n")).toBe(true);
 });
 
-test("what is more than 24 hours older than the newest receipt is left out and counted, the rest is complete", async () => {
+test("R10: what is more than 24 hours older than the newest receipt is left out and counted, the rest is complete", async () => {
   const r = await serve(world);
   r.hook(`cat > '${r.file("got")}'; cat %A > '${r.file("aux.json")}'`, { name: "mail" });
   const ages = [30 * HOUR, 25 * HOUR, 24 * HOUR - 60_000, HOUR, 0];
@@ -102,7 +102,7 @@ test("what is more than 24 hours older than the newest receipt is left out and c
   expect(checkIns(r.read("got")), "by hand, what was left out can be handed out").toEqual(pushed);
 });
 
-test("with the setting window on all, nothing is too old", async () => {
+test("R10: with the setting window on all, nothing is too old", async () => {
   const r = await serve(world);
   r.set("window", "all");
   r.hook(`cat > '${r.file("got")}'`);

@@ -212,7 +212,7 @@ describe("doctor", () => {
       ),
     ]);
     const short = world.gatepost(["doctor"], { cwd: at.tree });
-    expect(short.stdout).toMatch(/^tree \d+\n {2}ok {4}\d\d checks\n$/);
+    expect(short.stdout).toMatch(/^tree \d+\n {2}ok {4}\d\d checks\n {2}ok {4}10 invariants: [I\d ]+\.\n$/);
     const json = JSON.parse(world.gatepost(["doctor", "--json"], { cwd: at.tree }).stdout);
     expect(json).toMatchObject({ home: at.home, mended: [], trouble: [] });
     expect(json.examined.map(({ kind }: { kind: string }) => kind)).toEqual(["repository", "home"]);
@@ -308,7 +308,10 @@ describe("doctor", () => {
     fs.writeFileSync(join(at.home, "spool", "bad", "x.entry.reason"), "why\n");
     const expected = {
       ...well,
-      ills: ["fail pre-commit is a folder, at which Git fails.", "warn 1 entry of the spool could not be used."],
+      ills: [
+        "fail pre-commit is a folder, at which Git fails.",
+        "warn 1 entry of the spool could not be used: x.entry.",
+      ],
       mends: [
         "Move it away: 'WHERE/.git/hooks/pre-commit'; gatepost doctor --fix -R 'WHERE'",
         "Read the reasons in 'WHERE/.git/gatepost/spool/bad', then delete it.",
@@ -352,6 +355,7 @@ b.git
   WARN  No post-receive: what arrives is found a little later. Mend: gatepost doctor --fix --home ${home}
 ${home}
   ok    7 checks
+  ok    10 invariants: I1 I2 I3 I4 I5 I6 I7 I9 I10 I14.
 `,
     ]);
     expect(world.gatepost(["doctor", "--fix", "--home", home]).code).toBe(0);

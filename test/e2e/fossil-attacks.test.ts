@@ -50,7 +50,7 @@ async function among(tampers: readonly string[]): Promise<Watched> {
   return good;
 }
 
-test("what fills thousands of rows under a number that was read already is handed out, all of it", async () => {
+test("R9: what fills thousands of rows under a number that was read already is handed out, all of it", async () => {
   const r = await watchFossil(world);
   keeps(r);
   change(

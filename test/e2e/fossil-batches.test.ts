@@ -150,7 +150,7 @@ test("Fossil's D1 and D2: after a quiet day the first receipt is there; what is 
   expect(checkIns(r.read("got"))).toEqual([old]);
 });
 
-describe("a transfer that is not complete", () => {
+describe("R9: a transfer that is not complete", () => {
   test("holds its batch back; a stranger's clone lifts nothing; the end of the transfer does at once", async () => {
     const r = await watchFossil(world);
     r.hook(`cat > '${r.file("got")}'`);
@@ -262,7 +262,7 @@ test("a hook may commit and tag in the repository it runs for; that is the next 
   );
 });
 
-test("of two repositories in one home, one that is locked keeps the other from nothing and loses nothing", async () => {
+test("R9: of two repositories in one home, one that is locked keeps the other from nothing and loses nothing", async () => {
   const home = world.at("shared-home");
   const [locked, free] = [await watchFossil(world, { home }), await watchFossil(world, { home })];
   for (const r of [locked, free]) r.hook(`cat > '${r.file(`got-${r.row.id}`)}'`);

@@ -124,7 +124,7 @@ test("of many repositories in one folder each is told apart, whatever it is call
   for (const r of all) expect(r.read(`got-${r.row.id}`)).toMatch(new RegExp(`^\\w{64} wiki "of ${r.row.id}"\n$`));
 });
 
-test("a restored backup wakes it, and what comes behind it is handed out", async () => {
+test("R9: a restored backup wakes it, and what comes behind it is handed out", async () => {
   const r = await watchFossil(world);
   r.hook(keep(r));
   await daemon(r);

@@ -145,7 +145,7 @@ describe("a push to a server whose hook looks at paths", () => {
     expect(git(["push", "-q", "-f", "server", "HEAD~:back"])).toMatchObject(refuses);
   });
 
-  it("is refused when the paths cannot be sorted or handed over", () => {
+  it("F6: is refused when the paths cannot be sorted or handed over", () => {
     const bin = world.at("bin");
     fs.mkdirSync(bin, { recursive: true });
     for (const name of ["git", "xargs", "sh", "rm", "cat"]) {
@@ -223,7 +223,7 @@ describe("--dir", () => {
   });
 });
 
-describe("a file of ours that is of another version, or not what it was", () => {
+describe("F1: a file of ours that is of another version, or not what it was", () => {
   it("in the middle of a commit refuses", () => {
     const rest = join(app.path, ".git", "hooks", "gatepost", "gate.sh");
     app.hooks(

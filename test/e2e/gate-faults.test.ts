@@ -74,7 +74,7 @@ function asOther(): string[] {
   return ["setpriv", `--reuid=${STRANGER}`, `--regid=${STRANGER}`, "--clear-groups"];
 }
 
-describe("a gate judges as ever", () => {
+describe("F1: a gate judges as ever", () => {
   it("without Node", () => {
     fs.rmSync(join(app.home, "bin"), { recursive: true });
     expect(judgesAsEver([], { PATH: withoutNode() })).toEqual([[], []]);
@@ -141,7 +141,7 @@ describe.skipIf(!ROOT)("on a disk that is full (mounting one needs root)", () =>
     spawnSync("umount", ["-l", disk]);
   });
 
-  it("a gate judges as ever, and says in one line that nothing was recorded", () => {
+  it("F1: a gate judges as ever, and says in one line that nothing was recorded", () => {
     const home = join(disk, "home");
     const path = world.workTree("full");
     world.commit(path, { "a.txt": "a\n" });
@@ -170,7 +170,7 @@ describe.skipIf(!ROOT)("on a disk that is full (mounting one needs root)", () =>
   });
 });
 
-describe("a gate whose home is not there", () => {
+describe("F1: a gate whose home is not there", () => {
   const broken = (why: string) => [
     1,
     [

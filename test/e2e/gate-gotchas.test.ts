@@ -263,7 +263,7 @@ until [ "$(grep -c '^/.*aux' "$LOG")" -eq 2 ]; do sleep 0.01; done`,
   expect(fs.readdirSync(join(server.home, "aux"))).toEqual([]);
 });
 
-test("11. before the first commit, in a submodule, during a rebase, with a short PATH", () => {
+test("F4: 11. before the first commit, in a submodule, during a rebase, with a short PATH", () => {
   const first = gated(world, world.workTree("first"));
   first.hooks({ ref: ["main"], path: ["f"], command: 'echo "first $GATEPOST_USER" >>"$LOG"' });
   world.commit(first.path, {});

@@ -68,7 +68,7 @@ describe("a commit", () => {
     );
   });
 
-  it("whose hook is broken says why, and the way round", () => {
+  it("F1: whose hook is broken says why, and the way round", () => {
     expect(says(["no-such-program"])).toMatch(/not found\n(.*)\n=> 1$/);
     expect(says(["no-such-program 2>/dev/null"])).toBe(
       `${broken("hook 1", "a program was not found (exit 127, PATH …)")}\n=> 1`,
@@ -92,7 +92,7 @@ describe("a commit", () => {
     );
   });
 
-  it("whose gate has lost its compiled file, or a part of it, is refused with the way to mend it", () => {
+  it("F1: whose gate has lost its compiled file, or a part of it, is refused with the way to mend it", () => {
     app.hooks("true");
     const file = join(app.home, "gates", "before-commit");
     const text = fs.readFileSync(file, "utf8");
@@ -226,7 +226,7 @@ describe("a push", () => {
   });
 });
 
-describe("Ctrl-C", () => {
+describe("F2: Ctrl-C", () => {
   // A shell that is told just before it starts a program waits for that program; so the hook becomes the program.
   const wait = 'echo $$ >>"$LOG"; exec cat "$FIFO"';
   const begun = (): string[] => fs.readFileSync(log, "utf8").split("\n").slice(0, -1);

@@ -316,7 +316,7 @@ const neutral = (text: string, top: string): string =>
     .replaceAll(/incoming-\w+/g, "incoming")
     .replaceAll(/next-index-\d+/g, "next-index");
 
-describe.each(PLACES)("in $place", (place) => {
+describe.each(PLACES)("F4: in $place", (place) => {
   let raw: Twin;
   let gates: Twin;
   beforeAll(() => {

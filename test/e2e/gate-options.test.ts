@@ -62,7 +62,7 @@ describe("--timeout", () => {
     expect(app.verdicts()).toEqual(["commit-msg pass, 1 pass 0, 2 pass 0"]);
   });
 
-  it("ends a hook that takes longer, says so, and refuses", () => {
+  it("F1: ends a hook that takes longer, says so, and refuses", () => {
     app.hooks({ name: "slow", timeout: 0.3, command: "echo begun; exec sleep 60" }, "echo never");
     const { code, stderr } = commit();
     expect(code).toBe(1);

@@ -86,7 +86,7 @@ it("200 pushes, 25 at a time, each have one record for the push and one for the 
   expect(auxOf(server)).toEqual([]);
 });
 
-it("20 work trees that commit at once each read their own files, and leave a record for each commit", async () => {
+it("F5: 20 work trees that commit at once each read their own files, and leave a record for each commit", async () => {
   const path = world.workTree();
   world.commit(path, { "a.txt": "a\n" });
   const app = gated(world, path);

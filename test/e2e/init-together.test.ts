@@ -21,7 +21,7 @@ const rows = (home: string, sql: string): unknown[] => {
 const registered = (): string[] =>
   readRegister(join(world.env["XDG_STATE_HOME"] ?? "", "gatepost", "homes")).map(({ path }) => path);
 
-describe("eight calls at the same time", () => {
+describe("A8: eight calls at the same time", () => {
   it("for one repository agree: one home, one entry, each ref once, and the hook that was there still runs", async () => {
     const app = world.bare();
     const clone = world.clone(app);

@@ -220,7 +220,7 @@ test("a push into a namespace is on its receipt by the full name of the ref", as
   ]);
 });
 
-test("packing refs and collecting garbage make no receipt", async () => {
+test("R4: packing refs and collecting garbage make no receipt", async () => {
   const r = await serve(world);
   r.push({ to: "a/b" });
   r.push();

@@ -50,7 +50,7 @@ test("a home whose aux folder is gone gets it back", async () => {
   expect(r.read("got")).toContain('"run": "a-1"');
 });
 
-test("a repository that cannot be looked at is parked with its reason, and the others of its home are served", async () => {
+test("R7: a repository that cannot be looked at is parked with its reason, and the others of its home are served", async () => {
   const home = world.at("one-home");
   const bad = await serve(world, { home });
   const good = await serve(world, { home });

@@ -36,7 +36,7 @@ function contents(folder: string): Record<string, string> {
   return all;
 }
 
-test("a copied repository moves nothing of the original's and runs nothing, until init makes it a home of its own", async () => {
+test("R7: a copied repository moves nothing of the original's and runs nothing, until init makes it a home of its own", async () => {
   const r = await serve(world);
   r.hook(`echo %R >> '${r.file("ran")}'`);
   const copy = copyOf(r);
@@ -64,7 +64,7 @@ test("a copied repository moves nothing of the original's and runs nothing, unti
   expect(r.receipts()).toMatchObject([{ source: "push", updates: [entry(main, r.start, own)] }]);
 });
 
-test("a copy that points to a shared home is set aside there, until init registers it beside the original", async () => {
+test("R7: a copy that points to a shared home is set aside there, until init registers it beside the original", async () => {
   const home = world.at("shared-home");
   const r = await serve(world, { home });
   const copy = copyOf(r);
@@ -81,7 +81,7 @@ test("a copy that points to a shared home is set aside there, until init registe
   expect(other.receipts()).toMatchObject([{ source: "push", updates: [entry(main, foreign, next)] }]);
 });
 
-test("a repository that was moved with its home runs nothing, until init lets it go on where it was", async () => {
+test("R7: a repository that was moved with its home runs nothing, until init lets it go on where it was", async () => {
   const r = await serve(world);
   r.hook(`cat >> '${world.at("moved-got")}'`, { stdin: "updates" });
   const before = r.push();
@@ -188,7 +188,7 @@ test("one home serves many repositories: a hook for one runs for that one, a hoo
   expect(two.receipts()).toHaveLength(2);
 });
 
-test("a repository that is gone is named, and the others of its home are served", async () => {
+test("R7: a repository that is gone is named, and the others of its home are served", async () => {
   const home = world.at("one-gone");
   const gone = await serve(world, { home });
   const there = await serve(world, { home });

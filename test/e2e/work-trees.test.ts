@@ -91,7 +91,7 @@ test("refs that a work tree keeps for itself (remotes, stash) make no receipt", 
   expect(w.receipts()).toEqual([]);
 });
 
-test("what is committed in a linked work tree is a receipt of the one repository, whichever of them was registered", async () => {
+test("R8: what is committed in a linked work tree is a receipt of the one repository, whichever of them was registered", async () => {
   const path = world.workTree("linked");
   const start = world.commit(path, { a: "1" });
   const other = world.at("linked-2");
@@ -166,7 +166,7 @@ test("husky's folder is not written to; what is committed there is found all the
   ]);
 });
 
-test("a SHA-256 repository is served from init to hook", async () => {
+test("R8: a SHA-256 repository is served from init to hook", async () => {
   const r = await serve(world, { format: "sha256" });
   r.hook(`cat > '${r.file("got")}'`);
   r.hook(`cat > '${r.file("updates")}'`, { stdin: "updates" });

@@ -1,5 +1,5 @@
-import { spawn } from "node:child_process";
-import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { copyFileSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -51,7 +51,17 @@ test("a program whose name looks like the rest of the line is read right", async
   rmSync(folder, { recursive: true });
 });
 
-test("the boot has an id, which stays", () => {
-  expect(bootId()).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
-  expect(bootId()).toBe(readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim());
+test("the boot has an id, which stays, and says in which namespaces pids and time count", () => {
+  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
+  const [pids, time] = ["pid", "time"].map((kind) => readlinkSync(`/proc/self/ns/${kind}`));
+  expect(bootId()).toBe(`${boot} ${pids} ${time}`);
+});
+
+test.skipIf(process.getuid?.() !== 0)("another pid namespace of the same boot has another id", () => {
+  const source = new URL("../../dist/process/identity.js", import.meta.url).href;
+  const text = `import { bootId } from "${source}"; console.log(bootId())`;
+  const node = [process.execPath, "--input-type=module", "-e", text];
+  const said = execFileSync("unshare", ["-p", "-f", "--mount-proc", ...node], { encoding: "utf8" }).trim();
+  expect(said).not.toBe(bootId());
+  expect(said.split(" ")[0]).toBe(bootId().split(" ")[0]);
 });

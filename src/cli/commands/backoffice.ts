@@ -1,11 +1,14 @@
 /** `gatepost backoffice` and `gatepost serve`: passes over homes, with Fossil's options in Fossil's words. */
-import { appendFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import type { Millis } from "../../core/units.ts";
-import type { BackofficeOptions, Log, Passed, Progress } from "../../home/backoffice.ts";
-import { plain, progressLine, report, say } from "../output.ts";
+import type { BackofficeOptions, Progress } from "../../home/backoffice.ts";
+import type { ServiceManager } from "../../home/stay.ts";
+import { LogFile, logTo } from "../log.ts";
+import { goOnUnread, progressLine, report } from "../output.ts";
+import { wordsOf } from "../root.ts";
+import { listenToSignals } from "../signals.ts";
 import { requireCount, requireDuration } from "../words.ts";
 
 type Options = {
@@ -16,6 +19,7 @@ type Options = {
   cron?: string;
   jobs?: string;
   logfile?: string;
+  logFormat: "text" | "json";
   debug?: boolean;
   trace?: boolean;
   nodelay?: boolean;
@@ -38,6 +42,11 @@ function addOptions(command: Command): Command {
     .option("--min <SECONDS>", "read everything at least this often, whatever file times say", "3600")
     .option("--jobs <N>", "repositories that run side by side (default: one per processor)")
     .option("--logfile <FILE>", "append a line for each repository whose hooks ran, in Fossil's format")
+    .addOption(
+      new Option("--log-format <FORMAT>", "lines on stderr: text, or one object of JSON each")
+        .choices(["text", "json"])
+        .default("text"),
+    )
     .option("--debug", "say what is done, on stderr")
     .option("--trace", "as --debug, and the command of each hook");
 }
@@ -62,72 +71,112 @@ Examples:
 Without any of these, a push to a Git repository starts a pass by itself (gatepost settings automatic-backoffice). Nothing
 does where a Fossil repository receives something: there keep gatepost serve running, or a crontab line.`,
     )
-    .action((paths: string[], given: Options) => run(paths, given));
+    .action((paths: string[], given: Options, command: Command) => run(paths, given, command));
   addOptions(program.command("serve").description("stay and serve: the same as backoffice --poll"))
     .option("--poll <SECONDS>", "how often to look at what no push tells of", "5")
     .addHelpText("after", "\nExample:\n  gatepost serve --home /srv/git/.gatepost")
-    .action((paths: string[], given: Options) => run(paths, given));
+    .action((paths: string[], given: Options, command: Command) => run(paths, given, command));
 }
 
-async function run(paths: string[], { poll, ...rest }: Options): Promise<void> {
+async function run(paths: string[], { poll, ...rest }: Options, command: Command): Promise<void> {
   const given: Options = poll === undefined || Number(poll) < 1 ? rest : { ...rest, poll }; // 0: Fossil's "do not poll"
-  const { homesFor } = await import("../../home/serve.ts");
-  const { passAutomatically, passOnce, passOnSchedule, prepareProcess, serve } = await import(
-    "../../home/backoffice.ts"
-  );
   if (given.poll !== undefined && given.cron !== undefined)
     throw new GatepostError("GP_USAGE", "--poll and --cron are two ways to stay; choose one.");
-  prepareProcess();
-  const stop = stopSignal();
-  const { homes, failures } = homesFor([...(given.repository ?? []), ...paths], given.home, process.cwd());
-  for (const failure of failures) process.exitCode = report(failure); // the others are served all the same
+  const stays = given.poll !== undefined || given.cron !== undefined;
+  const signals = listenToSignals({ stays }); // before all else: a signal that comes meanwhile is kept
+  goOnUnread();
   const progress = progressLine();
+  const log = logTo({ ...given, stays }, progress.clear);
+  try {
+    await work(paths, given, { command, stays, signals, log, progress });
+  } catch (error) {
+    if (given.logFormat !== "json") throw error;
+    process.exitCode = log.failure(error);
+  } finally {
+    progress.clear();
+  }
+  const broken = signals.stoppedBy();
+  // Whoever stays was asked to end, and did. A pass that was broken off has not done all of its work.
+  if (broken !== null && !stays && !given.automatic) process.exitCode = broken;
+}
+
+type Around = {
+  command: Command;
+  stays: boolean;
+  signals: ReturnType<typeof listenToSignals>;
+  log: ReturnType<typeof logTo>;
+  progress: ReturnType<typeof progressLine>;
+};
+
+async function work(paths: string[], given: Options, around: Around): Promise<void> {
+  const { stays, signals, log, progress } = around;
+  const { homesFor } = await import("../../home/serve.ts");
+  const { passAutomatically, passOnce, prepareProcess } = await import("../../home/backoffice.ts");
+  const { passOnSchedule, serve, serviceManager } = await import("../../home/stay.ts");
+  prepareProcess();
+  const manager = stays ? serviceManager((message) => log.line("error", message)) : null;
+  if (await leftToOwners(paths, given, around, manager)) return;
+  const named = [...(given.repository ?? []), ...paths];
+  const cwd = process.cwd();
+  const { homes, failures } = homesFor(named, given.home, cwd);
+  // The others are served all the same.
+  for (const failure of failures)
+    process.exitCode = given.logFormat === "json" ? log.failure(failure) : report(failure);
+  const logFile = given.logfile === undefined ? null : new LogFile(given.logfile, log.line);
   const options: BackofficeOptions = {
     homes,
     jobs: given.jobs === undefined ? availableParallelism() : requireCount(given.jobs, "--jobs", 1),
     min: Number(given.min) <= 0 ? NEVER : requireDuration(given.min, "--min"),
-    signal: stop,
-    log: logger(given, progress.clear),
+    signal: signals.stop,
+    hurry: signals.hurry,
+    log: log.line,
     progress: shownBy(progress.show),
-    onPass: (home, passed, took) => logPass(given, home, passed, took),
+    onPass: (home, passed, took) => logFile?.add(home, passed, took, given.debug === true),
   };
-  try {
-    if (given.poll !== undefined) {
-      const every = requireDuration(given.poll, "--poll");
-      say(
-        `gatepost: serving ${options.homes.length === 1 ? options.homes[0] : `${options.homes.length} homes`} (pid ${process.pid})`,
-      );
-      await serve({ ...options, poll: every });
-    } else if (given.cron !== undefined) await passOnSchedule(options, given.cron);
-    else {
-      const mode = {
-        stay: given.automatic === true,
-        nodelay: given.nodelay === true,
-        automatic: given.automatic === true,
-      };
-      await (given.automatic ? passAutomatically(options, mode) : passOnce(options, mode));
-    }
-  } finally {
-    progress.clear();
+  const homesAnew = () => homesFor(named, given.home, cwd).homes;
+  if (given.poll !== undefined) {
+    const every = requireDuration(given.poll, "--poll");
+    log.say(`serving ${homes.length === 1 ? homes[0] : `${homes.length} homes`} (pid ${process.pid})`);
+    const onReload = (reload: () => void) =>
+      signals.onReload(() => {
+        logFile?.reopen();
+        reload();
+      });
+    await serve({ ...options, poll: every, onReload, homesAnew, manager });
+  } else if (given.cron !== undefined) {
+    signals.onReload(() => logFile?.reopen()); // each pass reads all else anew by itself
+    await passOnSchedule({ ...options, homesAnew, manager }, given.cron);
+  } else {
+    const automatic = given.automatic === true;
+    const mode = { stay: automatic, nodelay: given.nodelay === true, automatic };
+    await (automatic ? passAutomatically(options, mode) : passOnce(options, mode));
   }
 }
 
-/** TERM, INT and HUP stop in order: nothing new starts, running hooks get their grace, the lease is given back. */
-function stopSignal(): AbortSignal {
-  const stop = new AbortController();
-  for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(name, () => stop.abort());
-  return stop.signal;
-}
-
-function logger(given: Options, clear: () => void): Log {
-  return (level, message) => {
-    const stays = given.poll !== undefined || given.cron !== undefined;
-    const asked = given.debug || given.trace;
-    if (!{ error: true, info: stays || asked, debug: asked, trace: given.trace }[level]) return;
-    clear();
-    const stamp = stays ? `${new Date().toISOString()} ` : "";
-    say(`${stamp}gatepost: ${plain(message)}`);
-  };
+/** For root, who only supervises those who work for the owners of the homes. */
+async function leftToOwners(
+  paths: string[],
+  given: Options,
+  { command, stays, signals, log }: Around,
+  manager: ServiceManager | null,
+): Promise<boolean> {
+  const { superviseForRoot } = await import("../../home/supervise.ts");
+  const code = await superviseForRoot({
+    words: wordsOf(command, ["home", "repository"]),
+    paths: [...(given.repository ?? []), ...paths],
+    home: given.home,
+    cwd: process.cwd(),
+    stays,
+    log: log.line,
+    signals,
+    ready: () => {
+      manager?.ready("supervising a worker for each owner");
+      manager?.beat(() => true);
+    },
+  });
+  if (code !== null) manager?.close();
+  if (code !== null && code !== 0) process.exitCode = code;
+  return code !== null;
 }
 
 function shownBy(show: (text: string) => void): Progress {
@@ -136,20 +185,4 @@ function shownBy(show: (text: string) => void): Progress {
       if (what.of > 32) show(`${what.repositories} of ${what.of} repositories`);
     } else show(`run ${what.run}: ${what.artifacts.toLocaleString("en")} artifacts listed`);
   };
-}
-
-/** `2026-11-21 07:18:49 My-Proj 1 hooks elapse-time 3230 us`, as Fossil logs it; idle passes only with --debug. */
-function logPass(given: Options, home: string, passed: Passed, took: number): void {
-  if (given.logfile === undefined) return;
-  const at = new Date().toISOString().slice(0, 19).replace("T", " ");
-  const rest = `elapse-time ${Math.round(took * 1000)} us`;
-  const line = (name: string, what: string) => `${at} ${plain(name).replaceAll(" ", "-")} ${what} ${rest}\n`;
-  const lines = [...passed.runs].map(([name, count]) => line(name, `${count} hooks`));
-  if (lines.length === 0 && given.debug) lines.push(line(home, "no-op"));
-  try {
-    if (lines.length > 0) appendFileSync(given.logfile, lines.join(""));
-  } catch (error) {
-    given.logfile = undefined as never; // one complaint, not one for each pass
-    report(new GatepostError("GP_DENIED", `The log file cannot be written (${(error as Error).message}).`));
-  }
 }

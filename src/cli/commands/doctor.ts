@@ -55,7 +55,12 @@ async function run(given: Options): Promise<void> {
 function show(findings: readonly Finding[], all: boolean): void {
   const well = findings.filter(({ level }) => level === "ok");
   if (all) for (const finding of well) print(line(finding));
-  else if (well.length > 0) print(`  ${word("ok")} ${counted(well.length, "check")}`);
+  else {
+    const promises = well.filter(({ about }) => about === "invariants");
+    const checks = well.length - promises.length;
+    if (checks > 0) print(`  ${word("ok")} ${counted(checks, "check")}`);
+    for (const finding of promises) print(line(finding));
+  }
 }
 
 /** One repository and its home, in one list. */

@@ -5,7 +5,7 @@ import { GatepostError } from "../../core/errors.ts";
 import { type Layout, layout } from "../../core/layout.ts";
 import { typed } from "../../core/shell-word.ts";
 import { namesIn, textOf } from "../../shim/look-in.ts";
-import { damages } from "../../store/check.ts";
+import { damages, longLog } from "../../store/check.ts";
 import { closeDatabase, openDatabase, SCHEMA_VERSION } from "../../store/database.ts";
 import { listHooks } from "../../store/hook.ts";
 import { listRepositories } from "../../store/repository.ts";
@@ -24,10 +24,13 @@ export function openToLook(dir: string): { home: OpenHome | null; findings: Find
     const home = { dir, layout: places, db: openDatabase(places.database) };
     try {
       const wrong = damages(home.db);
+      const long = longLog(home.db);
+      if (wrong.length === 0 && long !== null)
+        return { home, findings: [warning("database", long, `fuser -v ${typed(places.database)}`)] };
       if (wrong.length === 0)
         return { home, findings: [fine("database", `The database is whole (schema ${SCHEMA_VERSION}).`)] };
       const says = `The database ${places.database} is damaged: ${few(wrong)}.`;
-      return { home, findings: [failure("database", says, "Move it away and restore a backup.")] };
+      return { home, findings: [failure("database", says, "gatepost backup --restore FILE")] };
     } catch (error) {
       closeDatabase(home.db);
       throw error;
@@ -73,6 +76,9 @@ function folderFindings(places: Layout): Finding[] {
     else if (shared && (mode & 0o055) !== 0o055)
       findings.push(failure("folders", `The home is shared, but others cannot read ${folder}.`, FIX));
   }
+  for (const path of [places.database, places.auxiliary, places.bad])
+    if (((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0)
+      findings.push(failure("folders", `Others than the owner may read ${path}.`, FIX));
   const litter = homeLitter(places);
   if (litter.length > 0)
     findings.push(warning("folders", `A command that was killed left files: ${few(litter)}.`, FIX));
@@ -85,11 +91,11 @@ function folderFindings(places: Layout): Finding[] {
 }
 
 function spoolFinding({ bad }: Layout): Finding {
-  const count = namesIn(bad).filter((name) => !name.endsWith(".reason")).length;
-  if (count === 0) return fine("spool", "No entry of the spool was set aside.");
-  const [entries, them] = count === 1 ? ["1 entry", "it"] : [`${count} entries`, "them"];
+  const names = namesIn(bad).filter((name) => !name.endsWith(".reason"));
+  if (names.length === 0) return fine("spool", "No entry of the spool was set aside.");
+  const [entries, them] = names.length === 1 ? ["1 entry", "it"] : [`${names.length} entries`, "them"];
   const mend = `Read the reasons in ${typed(bad)}, then delete ${them}.`;
-  return warning("spool", `${entries} of the spool could not be used.`, mend);
+  return warning("spool", `${entries} of the spool could not be used: ${few(names)}.`, mend);
 }
 
 function automaticFinding({ failed }: Layout): Finding {

@@ -24,9 +24,13 @@ export function expandBraces(pattern: string): string[] | null {
     }
     if (depth > 0) continue;
     const [head, tail] = [pattern.slice(0, open), pattern.slice(at + 1)];
-    const all = parts.map((part) => expandBraces(head + part + tail));
-    const flat = all.flatMap((one) => one ?? []);
-    return all.includes(null) || flat.length > LIMIT ? null : flat;
+    const all: string[] = [];
+    for (const part of parts) {
+      const expanded = expandBraces(head + part + tail);
+      if (expanded === null || all.length + expanded.length > LIMIT) return null; // at once: they double at each brace
+      all.push(...expanded);
+    }
+    return all;
   }
   return null;
 }

@@ -72,7 +72,7 @@ function jobsOf(native: string, hook: Fields): Job[] {
     ...inOrder(hook.get("commands")),
     ...inOrder(hook.get("scripts")).map(([name, job]): [string, unknown] => [
       name,
-      { ...Object.fromEntries(fields(job) ?? []), script: name },
+      new Map([...(fields(job) ?? []), ["script", name]]),
     ]),
   ];
   return flat(all, shared, hook.get("parallel") === true);

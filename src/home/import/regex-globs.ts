@@ -32,6 +32,7 @@ function anchored(fragment: string): string | null {
 
 class Reader {
   private at = 0;
+  private depth = 0;
   private readonly text: string;
 
   constructor(text: string) {
@@ -91,8 +92,10 @@ class Reader {
       if (!this.text.startsWith("?:", this.at)) return null;
       this.at += 2;
     }
-    const inner = this.alternatives();
+    this.depth += 1;
+    const inner = this.depth > LIMIT ? null : this.alternatives();
     if (inner === null || this.atEnd) return null;
+    this.depth -= 1;
     this.at += 1;
     return inner;
   }

@@ -110,7 +110,7 @@ _gatepost_explain() {
     _gatepost_text="$GATEPOST_TYPE $_gatepost_who is broken, so $_gatepost_what is refused: $_gatepost_why."
   else
     _gatepost_text="The $GATEPOST_TYPE gate is broken, so $_gatepost_what is refused: $_gatepost_why."
-    _gatepost_text="$_gatepost_text Mend it: $_gatepost_mend."
+    _gatepost_text=$_gatepost_text${_gatepost_mend:+" Mend it: $_gatepost_mend."}
   fi
   _gatepost_text=$_gatepost_text${_gatepost_unrun:+" Not run: $_gatepost_unrun."}
   if [ -n "$_gatepost_local" ] && [ -n "$_gatepost_git" ]; then

@@ -67,20 +67,41 @@ _gatepost_ask_caller() {
   _gatepost_clock
 }
 
-# Keeps what git hands over on stdin, since several may want to read it: 25 lines by the shell, the rest by one cat.
+# Keeps what git hands over on stdin, since several may want to read it: 25 lines by the shell, the rest by one cat. What
+# breaks off in a line, or names no refs where there must be some, would look as if there were less to check.
 _gatepost_take() {
   while IFS= read -r _gatepost_line; do
+    case $_gatepost_native:$_gatepost_line in
+    pre-receive:*[0-9a-f]' '*[0-9a-f]' '?*) ;;
+    pre-receive:*) _gatepost_misunderstand ;;
+    esac
+    [ "${#_gatepost_line}" -lt 20000 ] || _gatepost_misunderstand # two names as long as a path can be, and two hashes, are half of that
     _gatepost_input=$_gatepost_input${_gatepost_input:+$_gatepost_newline}$_gatepost_line
     _gatepost_count=$((_gatepost_count + 1))
     [ "$_gatepost_count" -lt 25 ] || break
   done
   _gatepost_first=$_gatepost_input
-  [ "$_gatepost_count" -eq 25 ] || return 0
+  if [ "$_gatepost_count" -lt 25 ]; then
+    [ -z "$_gatepost_line" ] || _gatepost_misunderstand
+    [ "$_gatepost_native$_gatepost_count" != pre-receive0 ] || _gatepost_misunderstand
+    return
+  fi
   _gatepost_more=+
   unset -f command cat
   _gatepost_fault='what git handed over could not be read to its end'
-  _gatepost_line=$(command -p cat) || exit 1
+  _gatepost_line=$(command -p cat && echo .) || exit 1
+  case $_gatepost_line in
+  . | *"$_gatepost_newline".) ;;
+  *) _gatepost_misunderstand ;;
+  esac
+  _gatepost_line=${_gatepost_line%.}
+  _gatepost_line=${_gatepost_line%"$_gatepost_newline"}
   _gatepost_input=$_gatepost_input${_gatepost_line:+$_gatepost_newline$_gatepost_line}
+}
+
+_gatepost_misunderstand() {
+  _gatepost_fault='what git handed over could not be understood' _gatepost_mend=
+  exit 1
 }
 
 # Sets _gatepost_branch where HEAD does not name it in the usual way: HEAD may be a symbolic link (old repositories), the

@@ -173,14 +173,13 @@ find_home() {
   esac
 }
 
-# Prints the last line of the entry, with a checksum of what the file holds so far.
-put_sum() {
-  gp_text=$(cksum <"$gp_file") && gp_end="${gp_end%?} sum $gp_text$gp_newline"
-  printf '%s' "$gp_end"
-}
-
-# Puts the entry and its name on disk. In a shared home the folder may only be written to: then all of its file system.
-sync_entry() {
+# Writes the entry with its checksum, and puts it and its name on disk. The folder of a shared home may only be written
+# to by others: then all of its file system.
+write_durably() {
+  {
+    { printf '%s' "$gp_entry" && { [ -z "$gp_more" ] || cat; } && { gp_sum=$(cksum <"$gp_file") || gp_sum=; } &&
+      printf '%s\n' "${gp_end%?}${gp_sum:+ sum $gp_sum}"; } >"$gp_file"
+  } 2>/dev/null || return
   if [ -r "$gp_home/spool" ]; then set -- "$gp_file" "$gp_home/spool"; else set -- -f "$gp_file"; fi
   sync "$@" 2>/dev/null || say "the entry was written, but not synced to disk"
 }
@@ -205,7 +204,7 @@ write_entry() {
   [ ! -e "$gp_home/shared" ] || umask 022
   name_entry
   if [ -e "$gp_home/durable" ]; then
-    { { printf '%s' "$gp_entry" && { [ -z "$gp_more" ] || cat; } && put_sum; } >"$gp_file"; } 2>/dev/null && sync_entry
+    write_durably
   elif [ -n "$gp_more" ]; then
     { { printf '%s' "$gp_entry" && cat && printf '%s' "$gp_end"; } >"$gp_file"; } 2>/dev/null
   else
@@ -236,7 +235,7 @@ is_alive() {
 }
 
 # Is a backoffice starting, since 30 seconds at most? If not, says that this process starts one. A time to come is from
-# before the machine was started anew; an id used again misleads for 30 seconds. Line 1 counts: <> empties nothing.
+# another boot; an id used again misleads for 30 seconds. Line 1 counts: <> empties nothing.
 is_starting() {
   look_at_clock
   gp_last= gp_pid=
@@ -250,8 +249,7 @@ is_starting() {
   ! { printf '%s\n' "$gp_now $$" 1<>"$gp_home/starting"; } 2>/dev/null
 }
 
-# Sets gp_umask to the umask this process was given, which is the one git has: hooks may write files for others, and
-# the umask for the entry is not for them. Must come before git ends.
+# Sets gp_umask to the umask this process was given, which git has: that of the entry is not for hooks. While git lives.
 take_umask() {
   gp_umask=022
   while read -r gp_line gp_text; do
