@@ -88,6 +88,8 @@ CREATE TABLE hook_audit (
   CHECK ((action IN ('add', 'import')) = (old IS NULL)),
   CHECK ((action = 'delete') = (new IS NULL))
 ) STRICT;
+CREATE TRIGGER hook_audit_stays BEFORE DELETE ON hook_audit BEGIN SELECT raise(ABORT, 'the audit is only added to'); END;
+CREATE TRIGGER hook_audit_is_fixed BEFORE UPDATE ON hook_audit BEGIN SELECT raise(ABORT, 'the audit is only added to'); END;
 
 -- One arrival of artifacts: a push, a local commit, or a difference that reconciling found.
 CREATE TABLE receipt (

@@ -42,7 +42,7 @@ export async function capture(
 }
 
 /** Starts a program whose output is read as it comes. `ended` settles when the program has ended and its pipes are
- *  closed; of its stderr the first 64 KiB are kept. Breaking off: `kill()`, which is harmless after the end. */
+ *  closed; of its stderr the first 64 KiB are kept. Throws GP_FULL where there are no descriptors. Breaking off: `kill()`, which is harmless after the end. */
 export function stream(
   file: string,
   args: readonly string[],
@@ -53,6 +53,11 @@ export function stream(
     env: options.env,
     stdio: ["pipe", "pipe", "pipe"],
   });
+  // Without descriptors for its pipes Node gives back a child that has none, and tells of it in an event.
+  if ((child.stdout as Readable | undefined) === undefined) {
+    child.on("error", () => {});
+    throw cannotStart(file, { code: "EMFILE" });
+  }
   // Node throws away what nobody has begun to read when a program ends; a listener makes it keep the output.
   child.stdout.on("readable", () => {});
   child.stdin.on("error", () => {}); // a program may stop reading early; its exit code tells whether that was a failure

@@ -109,11 +109,15 @@ ALTER TABLE receipt ADD COLUMN rows TEXT CHECK (json_valid(rows));
 CREATE INDEX receipt_native ON receipt (repository, native) WHERE native IS NOT NULL;
 `;
 
-/** From version 3 to 4: leases end by a clock that nobody can set. */
-const LEASE = "ALTER TABLE lease ADD COLUMN until INTEGER;";
+/** From version 3 to 4: leases end by a clock that nobody can set, and what the audit says stays. */
+const KEPT = `
+ALTER TABLE lease ADD COLUMN until INTEGER;
+CREATE TRIGGER hook_audit_stays BEFORE DELETE ON hook_audit BEGIN SELECT raise(ABORT, 'the audit is only added to'); END;
+CREATE TRIGGER hook_audit_is_fixed BEFORE UPDATE ON hook_audit BEGIN SELECT raise(ABORT, 'the audit is only added to'); END;
+`;
 
 /** The step from version n stands at n - 1. */
-const STEPS: readonly string[] = [GATES, NATIVE, LEASE];
+const STEPS: readonly string[] = [GATES, NATIVE, KEPT];
 
 /** The schema version this program writes. */
 export const SCHEMA_VERSION = STEPS.length + 1;

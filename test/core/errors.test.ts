@@ -65,6 +65,7 @@ describe("an error of the operating system", () => {
     ["EROFS", "GP_DENIED", 7],
     ["ENOSPC", "GP_FULL", 6],
     ["EMFILE", "GP_FULL", 6],
+    ["EIO", "GP_DAMAGED", 5],
   ] as const)("%s becomes %s with exit %d, and keeps its cause", ([code, ours, exitCode]) => {
     const error = failing(code);
     expect(fromSystem(error)).toMatchObject({

@@ -1,8 +1,10 @@
 /** The receive shim in a home whose spool is durable: what it syncs before it ends, and the checksum that it writes. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseEntry } from "../../src/spool/entry.ts";
+import { makeWorld } from "../helpers/cli.ts";
+import { enter, leave, serve } from "../helpers/served.ts";
 import {
   cleanEnv,
   installed,
@@ -114,7 +116,7 @@ describe.each(shells)("with a durable spool, the receive shim in %s", (...shell)
     ).toEqual(quiet);
     expect(onlyEntry(home).updates).toHaveLength(1);
     const [name = ""] = fs.readdirSync(spool);
-    if (program !== "busybox") expect(fs.readFileSync(join(home, "called"), "utf8")).toBe(`-f\n${join(spool, name)}\n`);
+    if (program !== "busybox") expect(fs.readFileSync(join(dir, "called"), "utf8")).toBe(`-f\n${join(spool, name)}\n`);
   });
 
   test("syncs what work in a work tree leaves as well", () => {
@@ -130,5 +132,30 @@ describe.each(shells)("with a durable spool, the receive shim in %s", (...shell)
     const outcome = push(dir, lines(300));
     expect(outcome).toMatchObject({ code: 0, stdout: "" });
     expect(outcome.stderr).toMatch(/^gatepost: no entry could be written[^\n]*\n$/);
+  });
+});
+
+describe("settings durable-spool", () => {
+  const world = makeWorld();
+  beforeAll(() => enter(world));
+  afterAll(() => leave(world));
+
+  test("makes the entries of pushes last from then on, until it is taken back", async () => {
+    const r = await serve(world);
+    r.hook(":");
+    const pushed = (): string => {
+      r.push();
+      const [file = ""] = r.spool();
+      const text = fs.readFileSync(file, "latin1");
+      return text.slice(text.lastIndexOf("\n", text.length - 2) + 1);
+    };
+    expect(pushed()).toBe("end 1\n");
+    await r.pass();
+    r.set("durable-spool", "on");
+    expect(pushed()).toMatch(/^end 1 sum \d+ \d+\n$/);
+    await r.pass();
+    expect(r.receipts().map(({ source }) => source)).toEqual(["push", "push"]);
+    r.set("durable-spool", "off");
+    expect(pushed()).toBe("end 1\n");
   });
 });

@@ -114,7 +114,7 @@ describe("a push", () => {
     expect(onlyEntry(home).options).toEqual([]);
   });
 
-  test("of 3,000 refs is one entry with all of them, and reaches the chained hook whole", () => {
+  test("R5: of 3,000 refs is one entry with all of them, and reaches the chained hook whole", () => {
     const { work, bare, home, head } = pair();
     writeProgram(join(bare, "hooks/gatepost/chained/post-receive"), "#!/bin/sh\ncat >got\n");
     const names = Array.from({ length: 3000 }, (_, i) => `refs/heads/b/${i}`);
@@ -152,7 +152,7 @@ describe("a push", () => {
     expect(onlyEntry(home).dir).toBe(bare);
   });
 
-  test("to a repository with a work tree, or to a linked work tree, is its git dir's", () => {
+  test("R8: to a repository with a work tree, or to a linked work tree, is its git dir's", () => {
     const { work } = pair();
     const there = workTree();
     writeProgram(join(there.gitDir, "hooks/post-receive"), shimText);
@@ -260,7 +260,7 @@ describe("work", () => {
     expect(onlyEntry(home)).toMatchObject({ hook: "post-commit", dir: gitDir });
   });
 
-  test("in a submodule is noted in the submodule's home alone", () => {
+  test("R8: in a submodule is noted in the submodule's home alone", () => {
     const outer = workTree();
     const inner = pair();
     git(outer.work, ["submodule", "add", "-q", inner.work, "sub"]);

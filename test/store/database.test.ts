@@ -83,7 +83,8 @@ describe("a new database", () => {
 });
 
 describe("a file that is no database of ours", () => {
-  const again = "Move it away and restore a backup, or register the repository anew: gatepost init";
+  const again =
+    "Restore a backup: gatepost backup --restore FILE. Without one, move it away and register the repository anew: gatepost init";
   const folder = temporary();
   const file = (name: string, content: Buffer | string): string => {
     fs.writeFileSync(join(folder, name), content);
@@ -106,8 +107,8 @@ describe("a file that is no database of ours", () => {
     ["a text", () => file("text", "hello ".repeat(99)), "GP_DAMAGED", /: it is no SQLite file\./, again],
     ["another program's", () => changed("other", "PRAGMA application_id = 1"), "GP_DAMAGED", /made by another/, again],
     ["of a newer Gatepost", () => changed("new", `PRAGMA user_version = ${newer}`), "GP_TOO_NEW", /newer/, "Update"],
-    ["overwritten in part", () => file("torn", torn()), "GP_DAMAGED", /is damaged/, "Move it away"],
-    ["cut short", () => file("short", short()), "GP_DAMAGED", /is damaged/, "Move it away"],
+    ["overwritten in part", () => file("torn", torn()), "GP_DAMAGED", /is damaged/, "gatepost backup --restore FILE"],
+    ["cut short", () => file("short", short()), "GP_DAMAGED", /is damaged/, "gatepost backup --restore FILE"],
   ];
 
   it.for(cases)("is refused and left as it is when it is %s", ([, make, code, message, hint]) => {

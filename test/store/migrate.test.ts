@@ -230,9 +230,9 @@ it("a database that says of no version is refused as damaged", () => {
   expect(() => openDatabase(path)).toThrow(expect.objectContaining({ code: "GP_DAMAGED" }));
 });
 
-describe("a database of version 2", () => {
+describe.each([2, 3])("a database of version %i", (version) => {
   it("has the shape of a new one once its owner has opened it, and keeps every row", () => {
-    const path = old(rows, 2);
+    const path = old(rows, version);
     const before = content(path);
     expect(sortIndexes(shape(open(path)))).toEqual(sortIndexes(shape(freshDatabase())));
     const after = content(path);

@@ -180,3 +180,10 @@ describe("numbers that people and cursors see", () => {
     }
   });
 });
+
+it("what the audit says is neither changed nor taken away, whoever asks", () => {
+  const insert = "INSERT INTO hook_audit (at, uid, user, action, hook, new) VALUES (1, 0, 'root', 'add', 1, '{}')";
+  db.sqlite.exec(insert);
+  for (const change of ["UPDATE hook_audit SET user = 'x'", "DELETE FROM hook_audit"])
+    expect(() => db.sqlite.exec(change), change).toThrow("the audit is only added to");
+});

@@ -171,7 +171,7 @@ test("unversioned files alone make a receipt without artifacts", async () => {
   expect(await r.news()).toEqual([{ rcvid: 2, again: false, list: "" }]);
 });
 
-test("private check-ins arrive where they were made, and not where they do not come", async () => {
+test("R9: private check-ins arrive where they were made, and not where they do not come", async () => {
   const far = world.repository();
   const c = world.apart(far);
   const [here, there] = [await reader(c.file), await reader(far)];

@@ -303,7 +303,7 @@ describe("a write that was cut short", () => {
   });
 });
 
-describe("a locked repository", () => {
+describe("R9: a locked repository", () => {
   it("is given up after the patience, in which the event loop goes on", async () => {
     const file = repository();
     const other = await another(file, `db.exec("BEGIN EXCLUSIVE")`);

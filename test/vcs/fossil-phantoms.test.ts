@@ -9,7 +9,7 @@ const world = makeFossilWorld();
 enterFossil(world);
 afterAll(() => world.remove());
 
-describe("names without content", () => {
+describe("R9: names without content", () => {
   test("a check-in whose file has not come is not complete; the file arrives in its old row, and then it is", async () => {
     const file = world.repository();
     const r = await reader(file);

@@ -10,7 +10,7 @@ const world = makeFossilWorld();
 enterFossil(world);
 afterAll(() => world.remove());
 
-describe("a file that is not what it was", () => {
+describe("R9: a file that is not what it was", () => {
   test("a rebuild, with and without packing it anew, is no arrival, and what comes behind it is found", async () => {
     const w = world.open(world.repository());
     const r = await reader(w.file);

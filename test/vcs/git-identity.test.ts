@@ -32,7 +32,7 @@ describe("identifying a repository", () => {
       expect(await identifyGit(link)).toEqual(identity);
     });
 
-  test("finds a bare one, and a shared one", async () => {
+  test("R8: finds a bare one, and a shared one", async () => {
     const at = init({ bare: true });
     expect(await identifyGit(at)).toMatchObject({ gitDir: at, bare: true, workTree: null, sharedRepository: false });
     for (const [value, shared] of [
@@ -48,7 +48,7 @@ describe("identifying a repository", () => {
     }
   });
 
-  test("gives a linked work tree the repository it belongs to, bare or not", async () => {
+  test("R8: gives a linked work tree the repository it belongs to, bare or not", async () => {
     const at = init();
     commit(at, { a: "1" });
     const linked = path.join(at, "../linked");
@@ -63,7 +63,7 @@ describe("identifying a repository", () => {
     expect(await identifyGit(`${bare}-linked`)).toMatchObject({ gitDir: bare, bare: true, workTree: `${bare}-linked` });
   });
 
-  test("finds a submodule's own repository and work tree", async () => {
+  test("R8: finds a submodule's own repository and work tree", async () => {
     const inner = init();
     commit(inner, { a: "1" });
     const outer = init();

@@ -126,7 +126,7 @@ describe("the fingerprint of refs", () => {
     expect(open(at).fingerprint(text, LATER).changed).toBe(true);
   });
 
-  test("changes when refs are packed, although the refs stay the same", async () => {
+  test("R4: changes when refs are packed, although the refs stay the same", async () => {
     const at = init();
     commit(at, { a: "1" });
     git(at, ["tag", "-am", "t", "t"]);
@@ -179,7 +179,7 @@ describe("the fingerprint of refs", () => {
     expect(open(at).fingerprint(gone.text, LATER).changed).toBe(false);
   });
 
-  test("sees a new list of reftables", () => {
+  test("R4: sees a new list of reftables", () => {
     const at = init();
     const folder = path.join(at, ".git/reftable"); // git 2.39 cannot make one; the file is what matters
     fs.mkdirSync(folder);
