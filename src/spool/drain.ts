@@ -23,7 +23,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { GatepostError } from "../core/errors.ts";
+import { fromSystem, GatepostError } from "../core/errors.ts";
 import { MINUTE, SECOND } from "../core/units.ts";
 import { ENTRY_NAME, type Entry, parseEntry } from "./entry.ts";
 import { GATE_START, type GateEntry, isGateStart, parseGateEntry } from "./gate-entry.ts";
@@ -48,12 +48,14 @@ export type SpoolView = {
   unusable: Unusable[];
 };
 
-/** Names of the entries in a spool, whole or not; empty when there is no spool. */
+/** Names of the entries in a spool, whole or not; empty when there is no spool, or none that this user may look into.
+ *  Whatever else keeps it from being read is an error: who took it for empty would reconcile what entries tell of. */
 export function entryNames(spool: string): string[] {
   try {
     return readdirSync(spool).filter((name) => ENTRY_NAME.test(name));
-  } catch {
-    return [];
+  } catch (error) {
+    if (/^(ENOENT|ENOTDIR|EACCES|EPERM)$/.test((error as NodeJS.ErrnoException).code ?? "")) return [];
+    throw fromSystem(error);
   }
 }
 
