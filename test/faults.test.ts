@@ -23,8 +23,9 @@ const titled: Titled[] = (readdirSync(join(root, "test"), { recursive: true }) a
   .sort()
   .flatMap((file) => {
     const source = readFileSync(join(root, "test", file), "utf8");
+    // Of a table of tests, each row says its title.
     const found = source.matchAll(
-      /\b(?:test|it|describe)\b[^"'`\n]*\(\s*(["'`])((?:[A-Z]\d+)(?: and [A-Z]\d+)*)\b:? ?((?:(?!\1)[^\n])*)\1/g,
+      /(?:\b(?:test|it|describe)\b[^"'`\n]*\(|\bsays:)\s*(["'`])((?:[A-Z]\d+)(?: and [A-Z]\d+)*)\b:? ?((?:(?!\1)[^\n])*)\1/g,
     );
     return [...found].map(([, , named = "", title = ""]) => ({
       rows: named.split(" and "),

@@ -17,6 +17,7 @@ export type Log = (level: "info" | "debug" | "trace" | "error", message: string,
 /** Progress of a pass, for a terminal: repositories looked at, or artifacts listed so far. */
 export type Progress = (what: { repositories: number; of: number } | { artifacts: number; run: string }) => void;
 
+/** One home that is open, and what whoever works on it was given. */
 export type HomeContext = {
   readonly layout: Layout;
   readonly db: Database;
@@ -55,6 +56,7 @@ export type Memory = {
   readonly lookAgain: Set<RepositoryId>;
 };
 
+/** The memory of a process that has not looked yet. */
 export const emptyMemory = (): Memory => ({
   spooled: new Map(),
   unsettled: new Map(),
@@ -64,6 +66,7 @@ export const emptyMemory = (): Memory => ({
   lookAgain: new Set(),
 });
 
+/** The wall clock, as times are stored. */
 export const now = (): Instant => Date.now() as Instant;
 
 /** How a hook is named in logs and reasons: "1 (ci)". */

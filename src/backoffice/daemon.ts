@@ -2,20 +2,22 @@
  * Serving a home: passes, and sleeping between them.
  *
  * Three things wake it. The spool, or the file of a Fossil repository: a shim writes an entry, fossil a receipt, the
- * kernel tells (inotify), and a pass begins within milliseconds and looks only at those repositories. The poll, every few seconds: what no shim tells of
- * is seen by the refs' fingerprints, a handful of stats per repository and nothing else. And every `min` seconds
- * everything is read, whatever fingerprints say. What is due at a known time (a retry, the end of an embargo) wakes it
- * then. A command that changed something (a hook was enabled, a run is to be replayed) rings by a file in the spool.
+ * kernel tells (inotify), and a pass begins within milliseconds and looks only at those repositories. The poll, every few
+ * seconds: what no shim tells of is seen by the refs' fingerprints, a handful of stats per repository and nothing else.
+ * And every `min` seconds everything is read, whatever fingerprints say. What is due at a known time (a retry, the end of
+ * an embargo) wakes it then. A command that changed something (a hook was enabled, a run is to be replayed) rings by a
+ * file in the spool; a reload wishes, and rings the bell: either has the home opened anew before the next pass, and
+ * disturbs none that is going on.
  *
  * An idle home costs no lease and, after a minute, no open database. An error of one home (disk full, database locked)
  * is logged and tried again later; it ends neither this loop nor that of another home.
  */
 import { existsSync, lstatSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
+import { inOneLine, knownError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Millis, RepositoryId } from "../core/units.ts";
-import { entryNames } from "../spool/drain.ts";
+import { mayHaveEntries } from "../spool/drain.ts";
 import { isGateLogDue } from "../spool/gate-log.ts";
 import { closeDatabase, requireInPlace } from "../store/database.ts";
 import { listRepositories, type RepositoryRow, repositoryById } from "../store/repository.ts";
@@ -29,6 +31,7 @@ import { nothingDone, type Passed, pass } from "./pass.ts";
 import { announce, withdraw } from "./presence.ts";
 import { FileWatch, watchSpool } from "./watch.ts";
 
+/** What serving one home needs. */
 export type ServeOptions = {
   layout: Layout;
   bell: Bell;
@@ -64,21 +67,14 @@ export const ringFile = (layout: Layout): string => join(layout.spool, "ring");
 /** Whoever may push to a shared home may put anything there; what cannot be removed rings nothing. */
 const isRung = (layout: Layout): boolean => lstatSync(ringFile(layout), { throwIfNoEntry: false })?.isFile() === true;
 
+/** Serves one home until the signal aborts, or its `wish` is to leave; what runs then has ended first. Throws only what is
+ *  a bug. */
 export async function serveHome(options: ServeOptions): Promise<void> {
   const { layout, bell, signal } = options;
   const watcher = watchSpool(layout, bell);
   const state: State = {
-    ...{
-      ctx: null,
-      idle: new Map(),
-      usedAt: 0,
-      fullAt: 0,
-      pollAt: 0,
-      dueAt: null,
-      said: null,
-      stirred: new Set(),
-      share: 0,
-    },
+    ...{ ctx: null, idle: new Map(), usedAt: 0, fullAt: 0, pollAt: 0, dueAt: null, said: null },
+    ...{ stirred: new Set(), share: 0 },
     files: new FileWatch((id) => {
       state.stirred.add(id);
       state.ctx?.memory.lookAgain.add(id); // of a pass that is going on
@@ -148,11 +144,9 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
     state.usedAt = performance.now();
     options.onPass(passed, performance.now() - began);
     onLooked();
-  } catch (raw) {
-    const error = fromSystem(raw);
-    if (!(error instanceof GatepostError || isSystemError(error))) throw error;
-    const hint = error instanceof GatepostError && error.hint !== null ? ` ${error.hint}` : "";
-    complain(state, log, `${layout.home}: ${error.message}${hint}`);
+  } catch (thrown) {
+    const error = knownError(thrown);
+    complain(state, log, `${layout.home}: ${inOneLine(error)}`);
     onLooked();
     if (state.ctx !== null) closeDatabase(state.ctx.db);
     state.ctx = null;
@@ -175,7 +169,7 @@ function complain(state: State, log: Log, message: string): void {
 /** Whether a pass is called for, and how far it must reach; null when there is nothing to do. */
 function nextReach(options: ServeOptions, state: State): Reach | null {
   if (isWished(options)) return "changed";
-  if (entryNames(options.layout.spool).length > 0) return "spool";
+  if (mayHaveEntries(options.layout.spool)) return "spool";
   if (state.stirred.size > 0 || (state.dueAt !== null && state.dueAt <= performance.now())) return "spool";
   if (performance.now() < state.pollAt) return null;
   state.pollAt = performance.now() + options.poll;

@@ -34,6 +34,7 @@ const MARGIN = 2000;
 /** How soon a beat that failed is repeated. */
 const AGAIN = 1000;
 
+/** A lease that is held. */
 export type Keeper = {
   readonly token: number;
   /** Aborts when the lease is lost, with the reason. */

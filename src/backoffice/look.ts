@@ -89,7 +89,7 @@ function findCandidates(
       const repository = ctx.open(row);
       const fingerprint = repository.fingerprint(row.fingerprint, Date.now());
       if (reach !== "everything" && !named.has(row.id) && !fingerprint.changed) return [];
-      requireSame(row);
+      requireSame(ctx, row);
       const names = new Set((early.get(row.id) ?? []).map(({ name }) => name));
       return [{ row, repository, fingerprint, early: names }];
     } catch (error) {
@@ -186,16 +186,24 @@ function settleArrivals(ctx: HomeContext, token: number, arrived: Read): Pick<St
 }
 
 /** Another repository under the old path is not the one that was registered: nothing of it is anybody's receipt. */
-function requireSame(row: RepositoryRow): void {
-  if (row.kind === "fossil") return; // known again by what is in it
-  const inode = statSync(row.path, { throwIfNoEntry: false })?.ino;
-  if (inode !== undefined && inode !== row.inode)
+function requireSame(ctx: HomeContext, row: RepositoryRow): void {
+  const stat = statSync(row.path, { throwIfNoEntry: false });
+  if (stat === undefined) return; // whoever opens it says so
+  // Git checks whose it is only where it has to find the repository itself.
+  if (stat.uid !== ctx.uid)
+    throw new GatepostError("GP_NOT_OWNER", `${row.path} belongs to another user now (uid ${stat.uid}).`, {
+      hint: "Give it back, or take it out of this home: gatepost uninstall",
+    });
+  if (row.kind !== "fossil" && stat.ino !== row.inode)
+    // Fossil's are known again by what is in them
     throw new GatepostError("GP_NO_REPOSITORY", `Another repository stands at ${row.path}.`, {
       hint: `If it shall be served: gatepost init ${row.path}`,
     });
 }
 
-const PARKABLE: ReadonlySet<string> = new Set(["GP_NO_REPOSITORY", "GP_REPOSITORY", "GP_VCS", "GP_DENIED"]);
+const PARKABLE: ReadonlySet<string> = new Set([
+  ...["GP_NO_REPOSITORY", "GP_REPOSITORY", "GP_NOT_OWNER", "GP_VCS", "GP_DENIED"],
+]);
 
 /** Whether an error is about one repository alone, so that the others go on. */
 export function isOfRepository(error: unknown): error is Error {

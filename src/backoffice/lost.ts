@@ -1,11 +1,13 @@
 /**
  * What an earlier holder left behind. An attempt that is open under an older token has no keeper any more: what is left
  * of its process is ended and awaited, the attempt is closed as lost, and its run waits again under the same id; unless
- * that has happened too often, or a hook that kills its backoffice would do so for ever.
+ * that has happened too often, or a hook that kills its backoffice would do so for ever. Proven by
+ * test/torture/kill.test.ts and test/fault/unstarted.test.ts.
  */
 import { VARIABLES } from "../core/substitute.ts";
 import type { Instant, RunId } from "../core/units.ts";
-import { endCarriers, endGroup } from "../process/group.ts";
+import { endCarriers } from "../process/carriers.ts";
+import { endGroup } from "../process/group.ts";
 import { bootId } from "../process/identity.ts";
 import { awaitUnstarted } from "../process/unstarted.ts";
 import { writeAsHolder } from "../store/lease.ts";
@@ -20,6 +22,8 @@ const MOST_LOST = 10;
 /** How long a hook may take from its fork to its first instruction; it is a copy of its backoffice until then. */
 const UNSTARTED = 5000;
 
+/** Closes every attempt that an older token left open, each after the end of its processes. To be called by the holder of
+ *  `token` before it starts anything; calling it again, by whoever comes next, goes on where this one died. */
 export async function recoverLost(ctx: HomeContext, token: number): Promise<void> {
   const lost = lostAttempts(ctx.db, token);
   if (lost.length > 0) await awaitUnstarted(UNSTARTED);

@@ -9,7 +9,11 @@
  * difference that is still too young. Any other pass waits only for the last of these, at most a few seconds, since
  * nobody promised to come back for it.
  *
- * Stopping (`signal`): nothing new starts, running hooks are ended with their grace, the lease is given back.
+ * Stopping (`signal`): nothing new starts, running hooks are ended with their grace, the lease is given back. The same
+ * when the lease is lost, which is then thrown: there is nothing left to give back, and nothing more is written.
+ *
+ * If the process dies here, the lease expires, or is taken at once from a holder that is proven dead (keeper.ts); whoever
+ * takes it begins with `recoverLost`. Proven by test/torture/kill.test.ts.
  */
 import { type Instant, MINUTE, type Millis, type RepositoryId } from "../core/units.ts";
 import { listHooks } from "../store/hook.ts";
@@ -28,6 +32,7 @@ import { recoverLost } from "./lost.ts";
 import { nextRun } from "./queue.ts";
 import { execute } from "./runner.ts";
 
+/** What a pass is asked for. */
 export type PassOptions = {
   reach: Reach;
   /** Everything is looked at when that was last done this long ago. */
@@ -65,6 +70,8 @@ export const nothingDone = (): Passed => ({
 /** A retry that is due later than this is left to the next pass. */
 const NEAR = (10 * MINUTE) as number;
 
+/** Makes one pass. Another holder of the lease is a value (`heldBy`); throws GP_LEASE_LOST where the lease was lost on the
+ *  way, and whatever keeps the home itself from being worked on. What is wrong with one repository parks that one. */
 export async function pass(ctx: HomeContext, options: PassOptions): Promise<Passed> {
   const keeper = keepLease(ctx);
   if ("heldBy" in keeper) return { ...nothingDone(), heldBy: keeper.heldBy.pid ?? 0 };

@@ -13,6 +13,7 @@ import type { RepositoryRow } from "../store/repository.ts";
 import { firstParked, openRuns, type Run } from "../store/run.ts";
 import type { HomeContext } from "./context.ts";
 
+/** What comes next in a repository. */
 export type Next = { run: Run } | { run: null; dueAt: Instant | null };
 
 /** The run to start now, or when the next one that only waits for its time is due (null: none). */

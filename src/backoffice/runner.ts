@@ -25,6 +25,8 @@ import { isOfRepository } from "./look.ts";
 import { type Material, materialOf } from "./material.ts";
 import { runName, type Trial } from "./trial.ts";
 
+/** Takes a waiting run through its next attempt and stores what became of it; or skips it, with the reason. Whatever the
+ *  hook does is an outcome; throws GP_LEASE_LOST where the token is no longer the lease's, and stores nothing from then on. */
 export async function execute(
   ctx: HomeContext,
   token: number,

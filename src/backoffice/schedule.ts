@@ -6,6 +6,7 @@
  * however many they were. Proved by the tests "C5" in test/fault/schedule.test.ts.
  */
 import { GatepostError } from "../core/errors.ts";
+import { whenAborted } from "../process/pace.ts";
 
 /** node-cron, once it has taken the expression; GP_USAGE where it does not. Numbers of three digits, which no field has,
  *  do not get to it: it counts a range out before it judges its ends, and Node dies of 1-999999999. */
@@ -37,10 +38,7 @@ export async function onSchedule(expression: string, work: () => Promise<void>, 
   };
   const planned = cron.schedule(expression, tick);
   planned.on("execution:missed", tick);
-  await new Promise<void>((resolve) => {
-    if (end.aborted) resolve();
-    end.addEventListener("abort", () => resolve(), { once: true });
-  });
+  await whenAborted(end);
   await planned.destroy();
   await working;
   if (cause !== null) throw cause;

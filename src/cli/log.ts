@@ -1,11 +1,12 @@
 /** What a backoffice says: lines on stderr, as text or as JSON, and the log file in Fossil's format. */
 import { appendFileSync } from "node:fs";
-import { fromSystem, GatepostError } from "../core/errors.ts";
+import { fromSystem, GatepostError, inOneLine } from "../core/errors.ts";
 import type { Log, Passed } from "../home/backoffice.ts";
 import { plain, report, say } from "./output.ts";
 
 type Shown = { logFormat: "text" | "json"; stays: boolean; debug?: boolean; trace?: boolean };
 
+/** What a backoffice says on stderr. */
 export type Logger = {
   line: Log;
   /** What a person at the terminal sees without a time. */
@@ -31,7 +32,7 @@ export function logTo({ logFormat, stays, debug = false, trace = false }: Shown,
     failure(thrown) {
       const error = fromSystem(thrown);
       if (!(error instanceof GatepostError)) return report(error);
-      line("error", error.hint === null ? error.message : `${error.message} ${error.hint}`);
+      line("error", inOneLine(error));
       return error.exitCode;
     },
   };

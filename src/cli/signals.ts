@@ -16,6 +16,7 @@ import { closeSync, openSync } from "node:fs";
 import { constants } from "node:os";
 import { isatty } from "node:tty";
 
+/** What this process was asked for. */
 export type Signals = {
   stop: AbortSignal;
   /** Running hooks get no more grace. */
@@ -26,6 +27,7 @@ export type Signals = {
   onReload(then: () => void): void;
 };
 
+/** Puts the handlers in place; to be called once, before anything is opened. */
 export function listenToSignals({ stays }: { stays: boolean }): Signals {
   const [stop, hurry] = [new AbortController(), new AbortController()];
   let by: number | null = null;

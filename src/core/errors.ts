@@ -88,3 +88,15 @@ export function fromSystem(error: unknown): unknown {
     });
   return error;
 }
+
+/** What was thrown, as one of our errors where it is one of the system's: what the world may do to a home, and whoever
+ *  serves several goes on. Whatever else it is, is a bug, and is thrown on. */
+export function knownError(thrown: unknown): GatepostError | NodeJS.ErrnoException {
+  const error = fromSystem(thrown);
+  if (error instanceof GatepostError || isSystemError(error)) return error;
+  throw error;
+}
+
+/** An error in one line: what went wrong, and what to do next. */
+export const inOneLine = (error: Error): string =>
+  error instanceof GatepostError && error.hint !== null ? `${error.message} ${error.hint}` : error.message;

@@ -5,21 +5,10 @@
  *
  * Proven by test/gate/compile.test.ts and test/e2e/gate-faults.test.ts.
  */
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Layout } from "../core/layout.ts";
+import { syncPath } from "../process/sync.ts";
 
 /** The compiled files of a home: each text is written once, however many files are to have it. */
 export class CompiledFiles {
@@ -57,7 +46,7 @@ export class CompiledFiles {
       rmSync(master, { force: true });
       writeFileSync(master, text, { mode: this.#mode });
       chmodSync(master, this.#mode); // whatever the umask
-      sync(master);
+      syncPath(master);
       this.#masters.set(text, master);
     }
     return master;
@@ -66,15 +55,6 @@ export class CompiledFiles {
   /** Removes what only helped, and syncs the folder. */
   finish(): void {
     for (const master of this.#masters.values()) rmSync(master);
-    if (this.#changed) sync(this.#layout.gates);
-  }
-}
-
-function sync(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
+    if (this.#changed) syncPath(this.#layout.gates);
   }
 }

@@ -1,9 +1,9 @@
 /** Root's calls about what belongs to another user: run as that user, or refused with the call that would work. */
 import { resolve } from "node:path";
-import { GatepostError } from "../core/errors.ts";
 import { typed } from "../core/shell-word.ts";
-import { findUsers, startAs } from "../process/as-owner.ts";
-import { programFile } from "./open.ts";
+import { startAs } from "../process/as-user.ts";
+import { findUsers } from "../process/users.ts";
+import { anothers, programFile } from "./open.ts";
 import { ownerOf } from "./supervise.ts";
 
 /** What a person who reads wants to be passed on. */
@@ -20,10 +20,7 @@ export async function asOwner(
     const owner = ownerOf(resolve(path)) ?? 0;
     if (owner === 0) continue;
     const [user] = reads ? await findUsers(owner) : [];
-    if (user === undefined)
-      throw new GatepostError("GP_NOT_OWNER", `${path} belongs to another user (uid ${owner}). Nothing was changed.`, {
-        hint: `As its owner: sudo -u '#${owner}' gatepost ${words.map(typed).join(" ")}`,
-      });
+    if (user === undefined) throw anothers(path, owner, words.map(typed).join(" "));
     const env = Object.fromEntries(DISPLAY.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
     const { ended, send } = startAs(user, [programFile(), ...words], { cwd: process.cwd(), env });
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => send(signal));

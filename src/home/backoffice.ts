@@ -24,6 +24,7 @@ export type { Log, Progress } from "../backoffice/context.ts";
 export type { BatchReceipt, BatchUpdate, HookBatch, HookFunction } from "../backoffice/function-hook.ts";
 export type { Passed } from "../backoffice/pass.ts";
 
+/** What every way of working on homes is given. */
 export type BackofficeOptions = {
   homes: readonly string[];
   jobs: number;
@@ -95,6 +96,7 @@ export const logOf =
   (level, message) =>
     log(level, message, dir);
 
+/** The signal that ends every grace, for whoever spreads options. */
 export const hurryOf = ({ hurry }: BackofficeOptions): { hurry?: AbortSignal } =>
   hurry === undefined ? {} : { hurry };
 

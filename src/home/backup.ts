@@ -23,7 +23,6 @@ import {
   constants,
   copyFileSync,
   existsSync,
-  fsyncSync,
   linkSync,
   openSync,
   realpathSync,
@@ -37,12 +36,14 @@ import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import { typed } from "../core/shell-word.ts";
 import { bootId, isAlive } from "../process/identity.ts";
+import { syncPath } from "../process/sync.ts";
 import { copyDatabase, faultsOf, type Reached, reachedBy, resume, unusable } from "../store/backup.ts";
-import { about, closeDatabase, type Database, openDatabase } from "../store/database.ts";
+import { about, closeDatabase, type Database, lookInto, openDatabase } from "../store/database.ts";
 import { writeHooksFile } from "./exchange.ts";
 import { bringFossilInLine } from "./fossil-gates.ts";
 import { refreshGates } from "./gates.ts";
 import { furtherIncarnation } from "./incarnation.ts";
+import { showSettings } from "./marks.ts";
 import { closeHome, type OpenHome, openHome, requireOwner } from "./open.ts";
 import { addToRegister } from "./register.ts";
 import { ringDaemon } from "./ring.ts";
@@ -67,10 +68,10 @@ export function backup(home: OpenHome, given: string, force: boolean): { file: s
         throw new GatepostError("GP_DAMAGED", `The backup would not be whole (${fault}). It was not kept.`, {
           hint: `See what is wrong with the database: gatepost doctor --home ${typed(home.dir)}`,
         });
-      sync(temporary);
+      syncPath(temporary);
       if (force) renameSync(temporary, file);
       else giveName(temporary, file);
-      sync(dirname(file));
+      syncPath(dirname(file));
     });
     return { file, bytes: statSync(file).size };
   } finally {
@@ -128,15 +129,6 @@ function giveName(temporary: string, file: string): void {
   }
 }
 
-function sync(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
 /** The home that a folder is, also where its database is gone. Throws GP_NO_HOME. */
 export function homeAt(given: string): string {
   const { database, spool } = layout(resolve(given));
@@ -187,12 +179,7 @@ export async function restore(dir: string, given: string, force: boolean): Promi
 /** How far the database that is there has come; null where it is gone or cannot be read. */
 function stateOf(database: string): Reached | null {
   try {
-    const db = openDatabase(database);
-    try {
-      return reachedBy(db);
-    } finally {
-      closeDatabase(db);
-    }
+    return lookInto(database, reachedBy);
   } catch (error) {
     if (error instanceof GatepostError && error.code !== "GP_BUSY") return null;
     throw error;
@@ -222,10 +209,14 @@ function copyWhole(file: string, temporary: string): void {
 function openCopy(file: string, temporary: string): Database {
   try {
     const db = openDatabase(temporary);
-    const [fault] = faultsOf(temporary);
-    if (fault === undefined) return db;
-    closeDatabase(db);
-    throw unusable(file, fault);
+    try {
+      const [fault] = faultsOf(temporary);
+      if (fault !== undefined) throw unusable(file, fault);
+      return db;
+    } catch (error) {
+      closeDatabase(db);
+      throw error;
+    }
   } catch (error) {
     if (!(error instanceof GatepostError)) throw error;
     if (error.code !== "GP_DAMAGED" && error.code !== "GP_TOO_NEW") throw error;
@@ -246,14 +237,14 @@ function requireOwnBackup(file: string, own: Reached, dir: string, since: Reache
 
 /** Moves the database aside and the copy into its place; returns where the old one is now. */
 function exchange(temporary: string, database: string): string | null {
-  sync(temporary);
+  syncPath(temporary);
   const aside = freeName(`${database}.before-restore`);
   const there = existsSync(database);
   if (there) renameSync(database, aside);
   if (existsSync(`${database}-wal`)) renameSync(`${database}-wal`, `${aside}-wal`);
   for (const suffix of ["-shm", "-journal"]) rmSync(database + suffix, { force: true });
   giveName(temporary, database);
-  sync(dirname(database));
+  syncPath(dirname(database));
   return there ? aside : null;
 }
 
@@ -266,6 +257,7 @@ async function bringInLine(dir: string): Promise<string[]> {
   const home = openHome(dir);
   try {
     writeHooksFile(home);
+    showSettings(home);
     const unreached = refreshGates(home).map(
       ({ folder, why }) => `The hooks folder ${folder} cannot be written (${why}).`,
     );

@@ -4,7 +4,7 @@ import { basename, dirname, join } from "node:path";
 import { layout } from "../core/layout.ts";
 import { MINUTE } from "../core/units.ts";
 import { type Reached, reachedBy } from "../store/backup.ts";
-import { closeDatabase, openDatabase } from "../store/database.ts";
+import { lookInto } from "../store/database.ts";
 
 /** a, b, … z, aa, ab, … */
 export function nextIncarnation(text: string): string {
@@ -39,12 +39,7 @@ function movedAside(dir: string): Reached[] {
   );
   return names.flatMap((name) => {
     try {
-      const db = openDatabase(join(dir, name));
-      try {
-        return [reachedBy(db)];
-      } finally {
-        closeDatabase(db);
-      }
+      return [lookInto(join(dir, name), reachedBy)];
     } catch {
       return []; // it was moved aside because it cannot be read
     }

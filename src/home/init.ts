@@ -7,8 +7,9 @@ import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } 
 import { basename, dirname, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { homePlace, layout, pointerText } from "../core/layout.ts";
+import { typed } from "../core/shell-word.ts";
 import type { Instant, RepositoryId } from "../core/units.ts";
-import { closeDatabase, openDatabase, write } from "../store/database.ts";
+import { lookInto, write } from "../store/database.ts";
 import {
   addRepository,
   listRepositories,
@@ -24,7 +25,7 @@ import { markStale, refreshGates, requireReached } from "./gates.ts";
 import { abandonedHandovers, finishHandover } from "./handover.ts";
 import { type Found, findRepository, homeOf, requireGiven } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
-import { closeHome, type OpenHome, openHome } from "./open.ts";
+import { anothers, closeHome, type OpenHome, openHome } from "./open.ts";
 import { ringDaemon } from "./ring.ts";
 import { gitSubject, type Placed, type Subject } from "./subject.ts";
 import { fossilSubject } from "./subject-fossil.ts";
@@ -117,20 +118,13 @@ function writePointer(place: string, home: string, id: number): void {
 function requireOwnRepository(gitDir: string): void {
   const owner = statSync(gitDir).uid;
   if (owner === process.geteuid?.()) return;
-  throw new GatepostError("GP_NOT_OWNER", `${gitDir} belongs to another user (uid ${owner}). Nothing was changed.`, {
-    hint: `As its owner: sudo -u '#${owner}' gatepost init ${gitDir}`,
-  });
+  throw anothers(gitDir, owner, `init ${typed(gitDir)}`);
 }
 
 /** Whether that home has the repository in its table. A folder or pointer that came along with a copy does not bind it. */
 function serves(dir: string, gitDir: string): boolean {
   try {
-    const db = openDatabase(layout(dir).database);
-    try {
-      return repositoryByPath(db, gitDir) !== null;
-    } finally {
-      closeDatabase(db);
-    }
+    return lookInto(layout(dir).database, (db) => repositoryByPath(db, gitDir) !== null);
   } catch {
     return false;
   }

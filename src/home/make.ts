@@ -11,13 +11,13 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
-import { closeDatabase, createDatabase, openDatabase, write } from "../store/database.ts";
+import { closeDatabase, createDatabase, lookInto, write } from "../store/database.ts";
 import { forgetPast } from "../store/past.ts";
 import { noteFullLook, putSetting, readSetting } from "../store/setting.ts";
 import { writeHooksFile } from "./exchange.ts";
+import { makeFolders } from "./folders.ts";
 import { nextIncarnation } from "./incarnation.ts";
 import { type OpenHome, refreshProgram, requireOwner } from "./open.ts";
-import { makeFolders } from "./places.ts";
 import { addToRegister, prepareRegister } from "./register.ts";
 
 /** How a home came to be open: it was there, made now, moved here, copied here, or restored. */
@@ -87,12 +87,7 @@ function settleIdentity(home: OpenHome, existed: boolean): Made["how"] {
 
 function homeIdAt(dir: string): string | null {
   try {
-    const db = openDatabase(layout(dir).database);
-    try {
-      return readSetting(db, "home.id");
-    } finally {
-      closeDatabase(db);
-    }
+    return lookInto(layout(dir).database, (db) => readSetting(db, "home.id"));
   } catch {
     return null;
   }

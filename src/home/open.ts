@@ -21,6 +21,7 @@ import { quoted } from "../core/shell-word.ts";
 import { closeDatabase, type Database, openDatabase } from "../store/database.ts";
 import { readSetting, readSettings } from "../store/setting.ts";
 
+/** A home whose database is open. */
 export type OpenHome = { readonly dir: string; readonly layout: Layout; readonly db: Database };
 
 /** Opens the home at a real path. Anyone who may read the database may list; only `requireRunnable` lets hooks run. */
@@ -34,8 +35,10 @@ export function openHome(dir: string): OpenHome {
   return home;
 }
 
+/** Idempotent. */
 export const closeHome = (home: OpenHome): void => closeDatabase(home.db);
 
+/** The settings as of now, each at its default where it is not set. */
 export const homeSettings = (home: OpenHome): Settings => settingsFrom(readSettings(home.db));
 
 /** The home's own id, given at `init`. */
@@ -73,7 +76,7 @@ export const isOwner = (path: string): boolean => statSync(path).uid === process
 function requireSafe(dir: string): void {
   if (process.geteuid?.() === 0 && lstatSync(dir, { throwIfNoEntry: false })?.uid) requireOwner(dir);
   const { database } = layout(dir);
-  const stat = look(database);
+  const stat = lookAt(database);
   if (stat === null || stat.isFile()) return;
   const what = stat.isSymbolicLink() ? "a symbolic link" : "no regular file";
   throw new GatepostError("GP_DENIED", `${database} is ${what}: it is not opened.`, {
@@ -82,7 +85,7 @@ function requireSafe(dir: string): void {
 }
 
 /** What stands at that path, links not followed; null where nothing does, or this user may not know. */
-function look(path: string): Stats | null {
+export function lookAt(path: string): Stats | null {
   try {
     return lstatSync(path);
   } catch {
@@ -94,11 +97,14 @@ function look(path: string): Stats | null {
 export function requireOwner(path: string): void {
   const owner = statSync(path).uid;
   const self = process.geteuid?.() ?? owner;
-  if (owner !== self)
-    throw new GatepostError("GP_NOT_OWNER", `${path} belongs to another user (uid ${owner}). Nothing was changed.`, {
-      hint: `As its owner: sudo -u '#${owner}' gatepost …`,
-    });
+  if (owner !== self) throw anothers(path, owner);
 }
+
+/** The error about what belongs to another user, with the words of the call that its owner can make. */
+export const anothers = (path: string, owner: number, words = "…"): GatepostError =>
+  new GatepostError("GP_NOT_OWNER", `${path} belongs to another user (uid ${owner}). Nothing was changed.`, {
+    hint: `As its owner: sudo -u '#${owner}' gatepost ${words}`,
+  });
 
 /** The absolute path of the program as installed. */
 export const programFile = (): string => fileURLToPath(new URL("../../bin/gatepost", import.meta.url));

@@ -12,13 +12,13 @@ import { openFossil } from "../vcs/fossil.ts";
 import { openGit } from "../vcs/git.ts";
 import type { Repository } from "../vcs/repository.ts";
 import { keptSentence, takeEdited } from "./edited.ts";
+import { requireFolders } from "./folders.ts";
 import { bringFossilInLine } from "./fossil-gates.ts";
 import { refreshGates } from "./gates.ts";
 import { abandonedHandovers, finishHandover } from "./handover.ts";
 import { isListNoteLeft } from "./lists-note.ts";
 import { locate } from "./locate.ts";
 import { closeHome, homeId, type OpenHome, openHome, requireRunnable } from "./open.ts";
-import { requirePlaces } from "./places.ts";
 import { isRegistered, readRegister } from "./register.ts";
 
 /** What a backoffice of one home needs besides the home itself. */
@@ -73,12 +73,12 @@ export async function mendFossil(home: OpenHome, patience?: number): Promise<str
   return wrong;
 }
 
-/** The read-only view of a repository, by its kind. */
 const openers: Partial<Record<Kind, (row: RepositoryRow) => Repository>> = {
   git: (row) => openGit(row.path),
   fossil: (row) => openFossil(row.path),
 };
 
+/** The read-only view of a repository. */
 export function openRepository(row: RepositoryRow): Repository {
   const opener = openers[row.kind];
   if (opener === undefined) throw new GatepostError("GP_BUG", `No way to read ${row.kind} repositories.`);
@@ -106,6 +106,7 @@ export function homesFor(paths: readonly string[], home: string | undefined, cwd
   });
 }
 
+/** The homes that a call means, and what is wrong with others that it named. */
 export type Homes = { homes: string[]; failures: GatepostError[] };
 
 function homesOf(paths: readonly string[], cwd: string): Homes {
@@ -128,7 +129,7 @@ export function openToRun(dir: string, automatic = false): OpenHome {
   const home = openHome(dir);
   try {
     requireRunnable(home);
-    requirePlaces(home.layout);
+    requireFolders(home.layout);
     if (automatic && !isRegistered({ id: homeId(home), path: dir }))
       throw new GatepostError(
         "GP_HOME_MOVED",

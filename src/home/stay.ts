@@ -8,21 +8,24 @@
 import { Bell } from "../backoffice/bell.ts";
 import { serveHome, type Wish } from "../backoffice/daemon.ts";
 import { onSchedule } from "../backoffice/schedule.ts";
-import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
+import { inOneLine, knownError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import type { Millis } from "../core/units.ts";
 import type { ServiceManager } from "../process/notify.ts";
+import { whenAborted } from "../process/pace.ts";
 import { type BackofficeOptions, hurryOf, logOf, passOnce } from "./backoffice.ts";
 import { closeHome } from "./open.ts";
 import { contextOf, openToRun } from "./serve.ts";
 
 export { type ServiceManager, serviceManager } from "../process/notify.ts";
 
+/** A pass's options, for whoever stays. */
 export type StayOptions = BackofficeOptions & {
   /** Is told how it goes. */
   manager?: ServiceManager | null;
 };
 
+/** What serving takes besides. */
 export type ServeOptions = StayOptions & {
   poll: Millis;
   /** Is handed the function that reloads. */
@@ -109,19 +112,19 @@ function reload(options: ServeOptions, loops: ReadonlyMap<string, Loop>, begin: 
     if (loops.has(dir)) continue;
     const wrong = whyNot(dir);
     if (wrong === null) begin(dir);
-    else options.log("error", sentence(wrong), dir);
+    else options.log("error", inOneLine(wrong), dir);
   }
   options.log("info", "reloaded: settings, hooks and the list of homes were read anew");
 }
 
-/** The homes that can be run. Each of the others is named with its reason; only when none is left is that an error. */
+/** The homes that can be run now. Each of the others is named with its reason; only when none is left is that an error. */
 function servable({ homes, log }: BackofficeOptions): string[] {
   const failures: unknown[] = [];
   const good = homes.filter((dir) => {
     const wrong = whyNot(dir);
     if (wrong === null) return true;
     failures.push(wrong);
-    if (homes.length > 1) log("error", sentence(wrong), dir);
+    if (homes.length > 1) log("error", inOneLine(wrong), dir);
     return false;
   });
   if (good.length === 0) throw failures[0];
@@ -133,21 +136,10 @@ function whyNot(dir: string): Error | null {
   try {
     closeHome(openToRun(dir));
     return null;
-  } catch (raw) {
-    const error = fromSystem(raw);
-    if (error instanceof GatepostError || isSystemError(error)) return error;
-    throw error;
+  } catch (error) {
+    return knownError(error);
   }
 }
-
-const sentence = (error: Error): string =>
-  error instanceof GatepostError && error.hint !== null ? `${error.message} ${error.hint}` : error.message;
-
-const whenAborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 
 /** A pass over the homes at each time of the cron expression, until the signal aborts. */
 export async function passOnSchedule(
@@ -163,8 +155,7 @@ export async function passOnSchedule(
       const homes = options.homesAnew?.() ?? options.homes; // each pass reads settings and hooks anew by itself
       await passOnce({ ...options, homes }, { stay: false, nodelay: true, automatic: false });
     } catch (error) {
-      if (!(error instanceof GatepostError)) throw error;
-      options.log("error", error.message); // the next tick tries again
+      options.log("error", inOneLine(knownError(error))); // the next tick tries again
     }
   };
   await onSchedule(expression, tick, options.signal);

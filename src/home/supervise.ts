@@ -16,14 +16,16 @@
  *
  * Proven by test/fault/privileges.test.ts.
  */
-import { lstatSync, realpathSync, type Stats } from "node:fs";
+import { lstatSync, realpathSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import type { Log } from "../backoffice/context.ts";
-import { EXIT, GatepostError } from "../core/errors.ts";
-import { findUsers, requireSetpriv, type Started, startAs, type User } from "../process/as-owner.ts";
+import { EXIT, GatepostError, inOneLine } from "../core/errors.ts";
+import { requireSetpriv, type Started, startAs } from "../process/as-user.ts";
+import { whenAborted, within } from "../process/pace.ts";
+import { findUsers, type User } from "../process/users.ts";
 import { locate, requireGiven } from "./locate.ts";
-import { programFile } from "./open.ts";
+import { lookAt, programFile } from "./open.ts";
 import { readRegister } from "./register.ts";
 
 /** What was called: the command with its options (not those that name homes), and what it named. */
@@ -128,14 +130,6 @@ async function byRegister({ log }: Called): Promise<Share[]> {
 /** Many system users have "/" or another's folder as their home. */
 const isSomeonesElse = (folder: string, user: User): boolean => lookAt(folder)?.uid !== user.uid;
 
-function lookAt(path: string): Stats | null {
-  try {
-    return lstatSync(path);
-  } catch {
-    return null;
-  }
-}
-
 type Worker = { who: string; started: Started | null };
 
 async function supervise(called: Called, shares: readonly Share[]): Promise<number> {
@@ -202,7 +196,7 @@ async function once(called: Called, share: Share, worker: Worker): Promise<numbe
 
 const reported = ({ log }: Called, { who }: Worker, error: unknown): number => {
   if (!(error instanceof GatepostError)) throw error;
-  log("error", `the worker of ${who} could not be started: ${error.message} ${error.hint ?? ""}`);
+  log("error", `the worker of ${who} could not be started: ${inOneLine(error)}`);
   return error.exitCode;
 };
 
@@ -210,6 +204,7 @@ const [SHORTEST, LONGEST] = [1000, 60_000];
 
 /** Starts the worker, and again whenever it dies, until the signal aborts; the exit code of the last. */
 async function keepUp(called: Called, share: Share, worker: Worker, stop: AbortSignal): Promise<number> {
+  const stopped = whenAborted(stop);
   let pause = 0;
   for (;;) {
     const began = performance.now();
@@ -226,17 +221,7 @@ async function keepUp(called: Called, share: Share, worker: Worker, stop: AbortS
       "error",
       `the worker of ${worker.who} ended ${how}; it is started again in ${Math.round(pause / 1000)} s`,
     );
-    await pauseFor(pause, stop);
+    await within(pause, stopped);
     if (stop.aborted) return 0; // nothing of it was left to end
   }
 }
-
-const pauseFor = (time: number, stop: AbortSignal): Promise<void> =>
-  new Promise((settle) => {
-    const timer = setTimeout(settle, time);
-    const end = (): void => {
-      clearTimeout(timer);
-      settle();
-    };
-    stop.addEventListener("abort", end, { once: true });
-  });

@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { homePlace, layout } from "../core/layout.ts";
 import { closedBecause, removeAllShims } from "../shim/install.ts";
-import { closeDatabase, openDatabase, write } from "../store/database.ts";
+import { lookInto, write } from "../store/database.ts";
 import {
   hooksFolders,
   listRepositories,
@@ -95,12 +95,7 @@ function usedByOthers(home: OpenHome, row: RepositoryRow): Set<string> | null {
   const rows = listRepositories(home.db).filter(({ id }) => id !== row.id);
   for (const { path } of readRegister().filter((other) => other.path !== home.dir && existsSync(other.path))) {
     try {
-      const db = openDatabase(layout(path).database);
-      try {
-        rows.push(...listRepositories(db));
-      } finally {
-        closeDatabase(db);
-      }
+      rows.push(...lookInto(layout(path).database, listRepositories));
     } catch {
       return null;
     }

@@ -6,11 +6,13 @@ import { spawn } from "node:child_process";
 import type { Readable, Writable } from "node:stream";
 import { GatepostError } from "../core/errors.ts";
 
+/** The whole environment of a program: nothing is added to it. */
 export type Environment = Readonly<Record<string, string>>;
 
 /** How a program ended: its exit code, or the signal that killed it. */
 export type Ending = { code: number | null; signal: NodeJS.Signals | null; stderr: string };
 
+/** How a program is started; without `input` its stdin is empty. */
 export type CommandOptions = { cwd?: string; env: Environment; input?: string | Uint8Array };
 
 /** Runs a program to its end and returns all it printed. A non-zero exit is a value; only a program that cannot be

@@ -7,7 +7,9 @@ import { closeSync, readdirSync, readFileSync } from "node:fs";
 
 // XDG_RUNTIME_DIR: without it `systemctl --user restart …`, which is all that many deployment hooks do, cannot work.
 const allowed = /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_[A-Z]+|TZ|TMPDIR|XDG_RUNTIME_DIR)$/;
-const usualPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** PATH where none is given, or none that could be trusted. */
+export const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** The environment of a server hook: what the allow-list takes from `source`, and over it all of `own`, as it is.
  *  PATH keeps only its absolute entries (a hook's directory is a repository, which holds what others pushed), and is
@@ -17,7 +19,7 @@ export function hookEnvironment(source: NodeJS.ProcessEnv, own: Record<string, s
   for (const [name, value] of Object.entries(source))
     if (value !== undefined && allowed.test(name)) environment[name] = value;
   const path = (source["PATH"] ?? "").split(":").filter((entry) => entry.startsWith("/"));
-  environment["PATH"] = path.length === 0 ? usualPath : path.join(":");
+  environment["PATH"] = path.length === 0 ? USUAL_PATH : path.join(":");
   return Object.assign(environment, own);
 }
 

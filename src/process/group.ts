@@ -25,9 +25,10 @@
  * ends what is left of it first. Proved by the tests "E1" and "E2" in test/process/hook-process.test.ts and "A1" and
  * "D3" in group.test.ts.
  */
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { isRunning, type ProcessIdentity, type ProcessStatus, processStatus } from "./identity.ts";
 import { waitUntil } from "./pace.ts";
+import { allPids, startedWith } from "./processes.ts";
 
 /** How long a number cannot come round again; see rule 3. */
 const CIRCLE = 1000;
@@ -58,49 +59,9 @@ export async function endGroup(leader: ProcessIdentity, grace = 5000): Promise<n
   return found;
 }
 
-/** Ends whatever was started with all of these variables, by a hook or by what it started, in whichever session that is
- *  now; as `endGroup`, which says for how long. Our own session is left alone: a hook may have started this very process
- *  anew. Returns how many processes that were. Reads all of /proc. */
-export async function endCarriers(variables: Readonly<Record<string, string>>, grace = 5000): Promise<number> {
-  const ended = new Map<number, number>();
-  for (let round = 0; round < ROUNDS; round++) {
-    const sessions = sessionsOf(variables).filter((session) => !ended.has(session));
-    if (sessions.length === 0) break;
-    const counts = await Promise.all(
-      sessions.map((pid) => endGroup({ pid, startTime: processStatus(pid)?.startTime ?? "" }, grace)),
-    );
-    for (const [index, session] of sessions.entries()) ended.set(session, counts[index] ?? 0);
-  }
-  return [...ended.values()].reduce((sum, count) => sum + count, 0);
-}
+const isOfHook = (pid: number): boolean => startedWith(pid).includes("\0GATEPOST_RUN=");
 
-/** The sessions, other than ours, of the running processes that have all the variables. */
-function sessionsOf(variables: Readonly<Record<string, string>>): number[] {
-  const wanted = Object.entries(variables).map(
-    ([name, value]) => `\0${name}=${Buffer.from(value).toString("latin1")}\0`,
-  );
-  const sessions = new Set<number>();
-  for (const pid of allPids()) {
-    const environment = environmentOf(pid);
-    if (!wanted.every((variable) => environment.includes(variable))) continue;
-    const status = processStatus(pid);
-    if (status !== null && isRunning(status)) sessions.add(status.session);
-  }
-  sessions.delete(sessionOf(process.pid) ?? -1);
-  return [...sessions];
-}
-
-const isOfHook = (pid: number): boolean => environmentOf(pid).includes("\0GATEPOST_RUN=");
-
-/** The variables a process was started with, each between NULs; empty where it ended meanwhile or is another user's. */
-function environmentOf(pid: number): string {
-  try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, "latin1")}`;
-  } catch {
-    return "";
-  }
-}
-
+/** One hook's group as its keeper sees it, or whoever ends it in the keeper's place. */
 export class ProcessGroup {
   readonly #leader: number;
   readonly #startedAt: number;
@@ -228,11 +189,6 @@ export class ProcessGroup {
     return status.session === this.#leader && isRunning(status) ? status : null;
   }
 }
-
-const allPids = (): number[] =>
-  readdirSync("/proc")
-    .filter((name) => name >= "1" && name <= "9~")
-    .map(Number);
 
 // The name in brackets has at most 64 bytes (a kernel thread's), the five numbers up to the session at most 60.
 const start = Buffer.alloc(256);

@@ -35,6 +35,7 @@ import { type ProcessIdentity, processIdentity } from "./identity.ts";
 import { startTimer, turn, waitUntil, within } from "./pace.ts";
 import { closePipe, type Pipe, takePipes } from "./pipe.ts";
 
+/** What is to be run, and with which limits. */
 export type Attempt = {
   /** A shell line, run by `/bin/sh -c`; substituted already. */
   command: string;
@@ -60,6 +61,7 @@ export type Attempt = {
   onStart?: (process: ProcessIdentity) => void;
 };
 
+/** How an attempt ended. */
 export type End =
   | { kind: "exit"; code: number }
   | { kind: "signal"; signal: string }
@@ -70,6 +72,7 @@ export type End =
   /** The list could not be read to its end. */
   | { kind: "stdin-failed"; message: string };
 
+/** The account of an attempt that is over. */
 export type Outcome = {
   end: End;
   startedAt: Instant;

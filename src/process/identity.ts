@@ -9,6 +9,7 @@ import { readFileSync, readlinkSync } from "node:fs";
 /** One process of one boot. `startTime` is field 22 of /proc/PID/stat (clock ticks since boot), kept as text. */
 export type ProcessIdentity = { pid: number; startTime: string };
 
+/** One process as of a moment; `state` is the letter of ps. */
 export type ProcessStatus = ProcessIdentity & { state: string; group: number; session: number };
 
 /** What /proc says about a process; null when there is none with this pid, or it ended while we looked. */

@@ -1,8 +1,9 @@
 /**
  * Telling systemd how a service goes: that it is ready, what it does, that it is alive, that it stops.
  *
- * systemd listens on a datagram socket, which Node cannot write to, so each message is one call of systemd-notify; the
- * unit says NotifyAccess=all, since it comes from a child. NOTIFY_SOCKET and the watchdog's variables are taken out of
+ * systemd listens on a datagram socket, which Node cannot write to, so each message is one call of systemd-notify. Root's
+ * says that it speaks for us; any other user's speaks as a child, which its unit must allow (home/service/unit.ts).
+ * NOTIFY_SOCKET and the watchdog's variables are taken out of
  * this process's environment at once: whatever is started later must not be able to speak for the service.
  *
  * The watchdog is answered at half of its time, and only while the caller says that its loops turn. The timer runs on
@@ -13,6 +14,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { findProgram } from "./program.ts";
 
+/** Whoever supervises this process. Nothing here fails or waits. */
 export type ServiceManager = {
   /** Everything is up; `status` is shown by `systemctl status`. */
   ready(status: string): void;

@@ -21,6 +21,13 @@ export async function within(length: number, settled: Promise<unknown>): Promise
   return result;
 }
 
+/** Settles when the signal aborts; at once where it has. */
+export const whenAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+
 /** Lets everything else that is ready have its turn. Node goes on with timers as long as one is due; where what they do
  *  takes longer than they wait, it would never learn that a child has ended. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -8,22 +8,23 @@
  * the one that called it. One that is just starting is taken for a copy as well, and waited for those milliseconds.
  * Proved by "A1: a hook that was forked and not yet started …" in test/fault/unstarted.test.ts.
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readlinkSync } from "node:fs";
 import { type ProcessIdentity, processIdentity } from "./identity.ts";
 import { waitUntil } from "./pace.ts";
+import { allPids } from "./processes.ts";
 
 /** Waits, `within` ms at most, for all copies of our program that are about to become another one, or to end. */
 export async function awaitUnstarted(within: number): Promise<void> {
   const program = linkOf("self");
-  const copies = readdirSync("/proc")
-    .filter((name) => name >= "1" && name <= "9~" && isCopy(name, program))
-    .flatMap((name) => processIdentity(Number(name)) ?? []);
+  const copies = allPids()
+    .filter((pid) => isCopy(pid, program))
+    .flatMap((pid) => processIdentity(pid) ?? []);
   const remains = ({ pid, startTime }: ProcessIdentity): boolean =>
-    isCopy(String(pid), program) && processIdentity(pid)?.startTime === startTime;
+    isCopy(pid, program) && processIdentity(pid)?.startTime === startTime;
   await waitUntil(() => !copies.some(remains), within);
 }
 
-function isCopy(pid: string, program: string | null): boolean {
+function isCopy(pid: number, program: string | null): boolean {
   if (program === null || linkOf(pid) !== program) return false;
   try {
     const status = readFileSync(`/proc/${pid}/status`, "latin1");
@@ -34,7 +35,7 @@ function isCopy(pid: string, program: string | null): boolean {
 }
 
 /** The program that a process runs; null where it ended, or is another user's, whose hooks are not ours. */
-function linkOf(pid: string): string | null {
+function linkOf(pid: number | "self"): string | null {
   try {
     return readlinkSync(`/proc/${pid}/exe`);
   } catch {

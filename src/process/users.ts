@@ -1,16 +1,21 @@
-/** Login names of user ids. */
+/** The users of the system. */
 import { readFileSync } from "node:fs";
 import { userInfo } from "node:os";
+import { GatepostError } from "../core/errors.ts";
+import { capture } from "./command.ts";
+import { USUAL_PATH } from "./environment.ts";
+import { findProgram } from "./program.ts";
+
+/** An entry of the passwd database. */
+export type User = { name: string; uid: number; gid: number; home: string; shell: string };
 
 let names: Map<number, string> | null = null;
 
 function readNames(): Map<number, string> {
   const found = new Map<number, string>();
   try {
-    for (const line of readFileSync("/etc/passwd", "utf8").split("\n")) {
-      const [name, , uid] = line.split(":");
-      if (name !== undefined && uid !== undefined && !found.has(Number(uid))) found.set(Number(uid), name);
-    }
+    for (const { name, uid } of parseUsers(readFileSync("/etc/passwd", "utf8")))
+      if (!found.has(uid)) found.set(uid, name);
   } catch {} // no such file: names are a courtesy, numbers are the truth
   try {
     const self = userInfo();
@@ -23,4 +28,34 @@ function readNames(): Map<number, string> {
 export function userName(uid: number): string {
   names ??= readNames();
   return names.get(uid) ?? `uid ${uid}`;
+}
+
+/** The users there are, or the one with that id: as the system's name service says, which may ask a directory; else as
+ *  /etc/passwd does. The first entry of an id counts, as everywhere. */
+export async function findUsers(id?: number): Promise<User[]> {
+  const seen = new Set<number>();
+  return parseUsers(await passwdText(id)).filter(({ uid }) => {
+    const isFirst = !seen.has(uid);
+    seen.add(uid);
+    return isFirst && (id === undefined || uid === id);
+  });
+}
+
+async function passwdText(id: number | undefined): Promise<string> {
+  try {
+    const words = id === undefined ? ["passwd"] : ["passwd", String(id)];
+    const { stdout } = await capture(findProgram("getent", USUAL_PATH), words, { env: { PATH: USUAL_PATH } });
+    return stdout.toString("utf8");
+  } catch (error) {
+    if (!(error instanceof GatepostError) || error.code !== "GP_PROGRAM") throw error;
+    return readFileSync("/etc/passwd", "utf8"); // a system without getent has no directory service either
+  }
+}
+
+function parseUsers(text: string): User[] {
+  return text.split("\n").flatMap((line) => {
+    const [name = "", , uid = "", gid = "", , home = "", shell = ""] = line.split(":");
+    const isWhole = name !== "" && /^\d+$/.test(uid) && /^\d+$/.test(gid);
+    return isWhole ? [{ name, uid: Number(uid), gid: Number(gid), home: home || "/", shell: shell || "/bin/sh" }] : [];
+  });
 }

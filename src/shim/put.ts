@@ -6,22 +6,11 @@
  * version, made from all of their text, so that a shim never runs with the rest of another version. A shim is put
  * together from several texts, since the gates of Git and of Fossil begin differently and go on alike.
  */
-import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { syncFileSystem } from "../process/sync.ts";
+import { syncFileSystem, syncPath } from "../process/sync.ts";
+import { textSum } from "./text-sum.ts";
 
 const runtime = (file: string): string =>
   readFileSync(fileURLToPath(new URL(`../../src/shim/runtime/${file}`, import.meta.url)), "latin1");
@@ -49,15 +38,13 @@ export function shimText(kind: ShimKind): string {
   return text;
 }
 
-const sumOf = (text: string): string => createHash("sha256").update(text, "latin1").digest("hex").slice(0, 16);
-
 const gateVersion = (): string =>
-  sumOf([...FILES.gate, ...FILES.fossil, ...FILES["fossil-rest"]].map(runtime).join(""));
+  textSum([...FILES.gate, ...FILES.fossil, ...FILES["fossil-rest"]].map(runtime).join(""));
 
 const SUM = "@SUM@";
 
 /** Puts the sum into a text that has a place for it. */
-const seal = (text: string): string => text.replace(SUM, () => sumOf(text));
+const seal = (text: string): string => text.replace(SUM, () => textSum(text));
 
 const SEALED = /^# gatepost shim \d+(?: [a-z]+)? ([0-9a-f]{16})$/;
 
@@ -86,7 +73,7 @@ export function whoseText(raw: string): "ours" | "edited" | "foreign" {
   const sum = SEALED.exec(mark)?.[1];
   if (sum === undefined) return "ours";
   const unsealed = [lines[0], mark.replace(sum, SUM), text.split("\n").slice(2).join("\n")].join("\n");
-  return sumOf(unsealed) === sum ? "ours" : "edited";
+  return textSum(unsealed) === sum ? "ours" : "edited";
 }
 
 /** Puts the shim of a kind into a hooks folder under that name, by renaming it into place. */
@@ -96,7 +83,7 @@ export function putShim(hooksFolder: string, name: string, kind: ShimKind): void
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(temporary, shimText(kind), { mode: 0o755, encoding: "latin1" });
   chmodSync(temporary, 0o755); // whatever the umask: a pusher of the group must be able to run it
-  if (existsSync(file)) syncFile(temporary);
+  if (existsSync(file)) syncPath(temporary);
   else unsynced.add(file);
   renameSync(temporary, file);
 }
@@ -111,17 +98,8 @@ export function syncShims(): void {
   unsynced.clear();
   const folders = new Map(files.map((file) => [statSync(file).dev, dirname(file)]));
   if (files.length > MANY && [...folders.values()].every(syncFileSystem)) return;
-  for (const file of files) syncFile(file);
-  for (const folder of new Set(files.map(dirname))) syncFile(folder);
+  for (const file of files) syncPath(file);
+  for (const folder of new Set(files.map(dirname))) syncPath(folder);
 }
 
 const MANY = 16;
-
-function syncFile(path: string): void {
-  const descriptor = openSync(path, "r");
-  try {
-    fsyncSync(descriptor);
-  } finally {
-    closeSync(descriptor);
-  }
-}

@@ -59,6 +59,15 @@ export function entryNames(spool: string): string[] {
   }
 }
 
+/** Whether entries wait, or may: where that cannot be seen, whoever reads them finds out what is wrong. */
+export function mayHaveEntries(spool: string): boolean {
+  try {
+    return entryNames(spool).length > 0;
+  } catch {
+    return true;
+  }
+}
+
 /** Reads every entry of the spool, oldest first. `known` holds what an earlier call read and is brought up to date; gate
  *  records are not kept in it, since whoever reads them stores them at once. */
 export function readSpool(spool: string, now: number, known: Map<string, Spooled>): SpoolView {

@@ -2,7 +2,7 @@
 import SQLite from "better-sqlite3";
 import { GatepostError } from "../core/errors.ts";
 import type { Instant } from "../core/units.ts";
-import { all, change, type Database, one, write } from "./database.ts";
+import { about, all, change, type Database, one, write } from "./database.ts";
 import { type LeaseRow, readLease } from "./lease.ts";
 import { putSetting, readSettings } from "./setting.ts";
 
@@ -15,17 +15,19 @@ export function copyDatabase(db: Database, file: string): void {
 /** What is wrong in a file that `copyDatabase` wrote, or a database that somebody kept: read whole, indexes too. It is
  *  not written to. Empty when it is whole. */
 export function faultsOf(file: string): string[] {
-  const sqlite = new SQLite(file, { readonly: true, fileMustExist: true });
-  try {
-    const found = sqlite.pragma("integrity_check(3)") as { integrity_check: string }[];
-    const broken = sqlite.pragma("foreign_key_check") as { table: string }[];
-    return [
-      ...found.flatMap(({ integrity_check: text }) => (text === "ok" ? [] : [text])),
-      ...broken.slice(0, 1).map(({ table }) => `a row of ${table} refers to one that is not there`),
-    ];
-  } finally {
-    sqlite.close();
-  }
+  return about(file, () => {
+    const sqlite = new SQLite(file, { readonly: true, fileMustExist: true });
+    try {
+      const found = sqlite.pragma("integrity_check(3)") as { integrity_check: string }[];
+      const broken = sqlite.pragma("foreign_key_check") as { table: string }[];
+      return [
+        ...found.flatMap(({ integrity_check: text }) => (text === "ok" ? [] : [text])),
+        ...broken.slice(0, 1).map(({ table }) => `a row of ${table} refers to one that is not there`),
+      ];
+    } finally {
+      sqlite.close();
+    }
+  });
 }
 
 /** What one state of a home's database knows that another must not fall behind. */
@@ -39,6 +41,8 @@ export type Reached = {
 };
 
 const counters = all<{ name: string; seq: number }>("SELECT name, seq FROM sqlite_sequence");
+
+/** How far the database has come. */
 export function reachedBy(db: Database): Reached {
   const settings = readSettings(db);
   return {

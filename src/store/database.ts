@@ -203,8 +203,19 @@ export function openDatabase(path: string): Database {
   return { path, sqlite, prepared: new Map(), identity: `${stat.dev}:${stat.ino}` };
 }
 
+/** Idempotent. */
 export function closeDatabase(db: Database): void {
   if (db.sqlite.open) db.sqlite.close();
+}
+
+/** What `read` finds in an existing database, which is opened for that alone. Throws as `openDatabase` does. */
+export function lookInto<T>(path: string, read: (db: Database) => T): T {
+  const db = openDatabase(path);
+  try {
+    return read(db);
+  } finally {
+    closeDatabase(db);
+  }
 }
 
 /** Throws GP_DAMAGED unless the file at the database's path is still the one that was opened. SQLite itself would go on

@@ -16,6 +16,8 @@ export type Holder = { holder: string; bootId: string; pid: number; startTime: s
 /** A moment by both clocks: the wall's, and the boot's own in milliseconds. */
 export type Moment = { wall: Instant; sinceBoot: number };
 
+/** The row of the lease. All but the token is null while nobody holds it; `until` also of a holder that knew no such
+ *  clock. */
 export type LeaseRow = {
   token: number;
   holder: string | null;
@@ -93,6 +95,7 @@ const endOf = (now: Moment, ttl: Millis) => ({ expiresAt: now.wall + ttl, until:
 /** Gives the lease back; nothing happens when it is no longer ours. */
 export const releaseLease = (db: Database, token: number, holder: string): void => void release(db, { token, holder });
 
+/** What a holder is told that is none any more. */
 export const leaseLost = (): GatepostError =>
   new GatepostError("GP_LEASE_LOST", "Another backoffice has taken over this home; this one stops.");
 

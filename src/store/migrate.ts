@@ -122,6 +122,7 @@ const STEPS: readonly string[] = [GATES, NATIVE, KEPT];
 /** The schema version this program writes. */
 export const SCHEMA_VERSION = STEPS.length + 1;
 
+/** The schema version of a database. */
 export const versionOf = (sqlite: SQLite.Database): number => Number(sqlite.pragma("user_version", { simple: true }));
 
 /** How long others wait for the one that migrates: the table of runs may be long. */

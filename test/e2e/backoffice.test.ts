@@ -4,11 +4,13 @@ import { afterAll, expect, test } from "vitest";
 import { register } from "../../src/home/init.ts";
 import { readLease } from "../../src/store/lease.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
+import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
 import { backdate, enter, leave, type Served, serve } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
 afterAll(() => leave(world));
+endDaemonsAfterEach();
 
 const nothing = { stdout: "", stderr: "", code: 0 };
 
@@ -106,10 +108,9 @@ test("--nodelay leaves a home that another pass works on to that one; a call wit
   const passing = r.pass();
   await until("the hook runs", () => fs.existsSync(hook.started));
   expect(world.gatepost(["backoffice", "--nodelay", r.path])).toEqual(nothing);
-  const waiting = world.start(["backoffice", r.path]);
-  const ended = new Promise((resolve) => waiting.once("exit", resolve));
+  const waiting = startDaemon(world, ["backoffice", r.path]);
   hook.end();
-  expect(await ended).toBe(0);
+  expect(await waiting.ended).toBe(0);
   await passing;
   expect(r.read("log")).toBe("run\n");
   expect(r.runs()).toMatchObject([{ state: "done", attempts: 1 }]);
@@ -130,13 +131,11 @@ test("--logfile gets a line for each repository whose hooks ran, in Fossil's for
 test("--cron makes passes at the times of its expression, seconds included, until it is asked to end", async () => {
   const r = await serve(world);
   r.hook(`cat > '${r.file("got")}'`);
-  const cron = world.start(["backoffice", "--cron", "* * * * * *", r.path]);
-  const ended = new Promise((resolve) => cron.once("exit", (code, signal) => resolve(signal ?? code)));
+  const cron = startDaemon(world, ["backoffice", "--cron", "* * * * * *", r.path]);
   r.push();
   await until("a pass was made", () => r.runs()[0]?.state === "done");
   r.push();
   await until("and another", () => r.runs()[1]?.state === "done");
-  cron.kill("SIGTERM");
-  expect(await ended).toBe(0);
+  expect(await cron.stop()).toBe(0);
   expect(fs.existsSync(join(r.home.dir, "daemon.pid"))).toBe(false);
 });

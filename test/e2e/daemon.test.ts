@@ -1,32 +1,15 @@
 import * as fs from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { readLease } from "../../src/store/lease.ts";
-import { noteLook } from "../../src/store/repository.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
-import { type Daemon, endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
-import { enter, leave, runs, type Served, serve } from "../helpers/served.ts";
+import { endDaemonsAfterEach, startServer } from "../helpers/daemon.ts";
+import { enter, fileOf, isDone, leave, runs, type Served, serve } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
 afterAll(() => leave(world));
 
 endDaemonsAfterEach();
-
-/** Starts `gatepost serve` and waits until it looks at the spool. Its poll is so rare that only the spool wakes it. */
-async function daemon(r: Served, ...args: string[]): Promise<Daemon> {
-  const { id, lookedAt } = r.repository();
-  // Whatever an earlier look remembered: the first pass looks at the repository, by which it is seen to serve.
-  noteLook(r.home.db, { id, fingerprint: null, now: lookedAt });
-  const started = startDaemon(world, ["serve", "--poll", "3600", ...args, r.path]);
-  await until("the daemon serves", () => started.said().includes("serving") && r.repository().lookedAt !== lookedAt);
-  return started;
-}
-
-/** What a file holds, once there is something in it. */
-const fileOf = (r: Served, name: string) =>
-  until(`the file ${name}`, () => (fs.existsSync(r.file(name)) && r.read(name)) || null);
-const done = (r: Served, count: number) =>
-  until(`${count} runs are done`, () => r.runs().filter(({ state }) => state === "done").length === count);
 
 /** Shell text that says whether the process runs whose id the file holds; a zombie, which nobody reaped, does not. */
 const stillRuns = (r: Served): string =>
@@ -35,12 +18,12 @@ const stillRuns = (r: Served): string =>
 test("a daemon wakes when something is pushed, and each push is handed out", async () => {
   const r = await serve(world);
   r.hook(`cat >> '${r.file("got")}'`, { stdin: "updates" });
-  await daemon(r);
+  await startServer(r);
   let before = r.start;
   let lines = "";
   for (let n = 1; n <= 3; n++) {
     const pushed = r.push();
-    await done(r, n);
+    await isDone(r, n);
     lines += `${before} ${pushed} refs/heads/main\n`;
     before = pushed;
   }
@@ -50,12 +33,12 @@ test("a daemon wakes when something is pushed, and each push is handed out", asy
 
 test("a daemon is told of changes that no push brings: a hook that is added, a run to be replayed", async () => {
   const r = await serve(world);
-  await daemon(r);
+  await startServer(r);
   expect(world.gatepost(["hook", "add", "-R", r.path, "--type", "after-receive", "--command", "true"]).code).toBe(0);
   r.push();
-  await done(r, 1);
+  await isDone(r, 1);
   expect(world.gatepost(["runs", "replay", "a-1", "-R", r.path]).stderr).toBe("run a-2 will start\n");
-  await done(r, 2);
+  await isDone(r, 2);
 });
 
 test("I13: on SIGTERM a daemon ends well: the running hook is ended, the lease given back, daemon.pid removed", async () => {
@@ -63,7 +46,7 @@ test("I13: on SIGTERM a daemon ends well: the running hook is ended, the lease g
   r.hook(
     `[ "$GATEPOST_ATTEMPT" = 1 ] || exit 0; trap ': > "${r.file("asked")}"; exit 9' TERM; echo $$ > '${r.file("pid")}'; while :; do sleep 0.05; done`,
   );
-  const served = await daemon(r);
+  const served = await startServer(r);
   expect(fs.readFileSync(r.home.layout.daemonPid, "utf8")).toMatch(new RegExp(`^${served.pid} \\d+\n$`));
   r.push();
   const pid = Number(await fileOf(r, "pid"));
@@ -74,8 +57,8 @@ test("I13: on SIGTERM a daemon ends well: the running hook is ended, the lease g
   expect(fs.existsSync(r.home.layout.daemonPid)).toBe(false);
   expect(readLease(r.home.db)).toMatchObject({ holder: null, pid: null });
   expect(r.runs()).toMatchObject([{ state: "waiting", attempts: 1, failures: 0 }]);
-  await daemon(r);
-  await done(r, 1);
+  await startServer(r);
+  await isDone(r, 1);
   expect(r.runs()).toMatchObject([{ id: 1, attempts: 2 }]);
 });
 
@@ -86,7 +69,7 @@ test("I5: after kill -9 the next daemon takes over at once, ends what is left, a
     `echo "$GATEPOST_RUN $GATEPOST_ATTEMPT" >> '${log}'; [ "$GATEPOST_ATTEMPT" = 1 ] || { ${stillRuns(r)} && echo overlap >> '${log}'; exit 0; }
      sleep 300 & echo $! > '${r.file("pid")}'; wait`,
   );
-  const first = await daemon(r);
+  const first = await startServer(r);
   r.push();
   const pid = Number(await fileOf(r, "pid"));
   await until("the process is noted", () => r.runs().flatMap((run) => r.attempts(run))[0]?.pid);
@@ -94,8 +77,8 @@ test("I5: after kill -9 the next daemon takes over at once, ends what is left, a
   await first.ended;
   expect(runs(pid), "the hook has outlived its daemon").toBe(true);
   expect(readLease(r.home.db), "the lease has long to go").toMatchObject({ pid: first.pid });
-  const second = await daemon(r);
-  await done(r, 1);
+  const second = await startServer(r);
+  await isDone(r, 1);
   expect(runs(pid)).toBe(false);
   expect(r.read("log")).toBe("a-1 1\na-1 2\n");
   const [run] = r.runs();
@@ -110,13 +93,13 @@ test("I6: a hook whose daemon was killed before it could note the process is end
     `[ "$GATEPOST_ATTEMPT" = 1 ] || { ${stillRuns(r)} && : > '${r.file("overlap")}'; exit 0; }
      kill -KILL "$PPID"; echo $$ > '${r.file("pid")}'; while :; do sleep 0.05; done`,
   );
-  const first = await daemon(r);
+  const first = await startServer(r);
   r.push();
   expect(await first.ended).toBe("SIGKILL");
   const pid = Number(await fileOf(r, "pid"));
   expect(r.runs().flatMap((run) => r.attempts(run))).toMatchObject([{ pid: null, outcome: null }]);
-  await daemon(r);
-  await done(r, 1);
+  await startServer(r);
+  await isDone(r, 1);
   expect(runs(pid)).toBe(false);
   expect(fs.existsSync(r.file("overlap"))).toBe(false);
 });
@@ -136,7 +119,7 @@ test("a hook that kills its backoffice each time is parked in the end, with that
 test("two daemons on one home run nothing twice", async () => {
   const r = await serve(world);
   r.hook(`cat >> '${r.file("got")}'`, { stdin: "updates" });
-  await Promise.all([daemon(r), daemon(r)]);
+  await Promise.all([startServer(r), startServer(r)]);
   const pushed = Array.from({ length: 6 }, () => r.push());
   const lines = pushed.map((hash, n) => `${[r.start, ...pushed][n]} ${hash} refs/heads/main\n`).join("");
   await until("all is handed out", () => fs.existsSync(r.file("got")) && r.read("got").length >= lines.length);
@@ -148,20 +131,20 @@ test("two daemons on one home run nothing twice", async () => {
 test("a daemon finds by its poll what no shim tells of", async () => {
   const r = await serve(world);
   r.hook(`cat >> '${r.file("got")}'`, { stdin: "updates" });
-  await daemon(r, "--poll", "1");
+  await startServer(r, "--poll", "1");
   const made = r.inside(["commit-tree", "-m", "by hand", r.inside(["rev-parse", "HEAD^{tree}"])]);
   r.inside(["update-ref", "refs/heads/side", made]);
-  await done(r, 1);
+  await isDone(r, 1);
   expect(r.read("got")).toContain(`${made} refs/heads/side\n`);
 });
 
 test("a daemon serves several homes, and one that is damaged does not stop the others", async () => {
   const [bad, good] = [await serve(world), await serve(world)];
   good.hook("true");
-  const served = await daemon(good, bad.path);
+  const served = await startServer(good, bad.path);
   fs.renameSync(bad.home.layout.database, `${bad.home.layout.database}-away`);
   bad.push();
   await until("it is named", () => served.said().includes(bad.home.dir));
   good.push();
-  await done(good, 1);
+  await isDone(good, 1);
 });

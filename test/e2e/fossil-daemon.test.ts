@@ -1,11 +1,10 @@
 /** A daemon wakes for whatever stores something in a Fossil repository. Its poll is so rare here that it finds nothing. */
-import type { ChildProcess } from "node:child_process";
 import * as fs from "node:fs";
-import { afterAll, afterEach, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { FileWatch } from "../../src/backoffice/watch.ts";
-import { noteLook } from "../../src/store/repository.ts";
 import { openFossil } from "../../src/vcs/fossil.ts";
 import { until } from "../helpers/cli.ts";
+import { endDaemonsAfterEach, startServer } from "../helpers/daemon.ts";
 import { checkIns, enterFossil, incompletePush, makeFossilWorld, watchFossil } from "../helpers/fossil.ts";
 import { leave, type Watched } from "../helpers/served.ts";
 import { another } from "../vcs/fossil-stand.ts";
@@ -14,27 +13,7 @@ const world = makeFossilWorld();
 enterFossil(world);
 afterAll(() => leave(world));
 
-const daemons: { child: ChildProcess; ended: Promise<unknown> }[] = [];
-afterEach(async () => {
-  for (const { child, ended } of daemons.splice(0)) {
-    child.kill("SIGKILL");
-    await ended;
-  }
-});
-
-/** Starts `gatepost serve` and waits until it has looked at the repository. */
-async function daemon(r: Watched): Promise<() => string> {
-  const { id, lookedAt } = r.repository();
-  noteLook(r.home.db, { id, fingerprint: null, now: lookedAt });
-  const child = world.start(["serve", "--poll", "3600", r.path]);
-  let said = "";
-  child.stderr?.on("data", (chunk) => {
-    said += chunk;
-  });
-  daemons.push({ child, ended: new Promise((resolve) => child.once("exit", resolve)) });
-  await until("the daemon serves", () => said.includes("serving") && r.repository().lookedAt !== lookedAt);
-  return () => said;
-}
+endDaemonsAfterEach();
 
 const keep = (r: Watched): string => `cat >> '${r.file(`got-${r.row.id}`)}'`;
 const gets = (r: Watched, what: string): Promise<unknown> => {
@@ -45,7 +24,7 @@ const gets = (r: Watched, what: string): Promise<unknown> => {
 test("Fossil's D22: a push over HTTP, a push by path and a local commit wake it alike", async () => {
   const r = await watchFossil(world);
   r.hook(keep(r));
-  await daemon(r);
+  await startServer(r);
   const server = await world.server(r.path);
   const c = world.apart(r.path);
   const byUrl = world.checkIn(c);
@@ -66,7 +45,7 @@ test("Fossil's D21: a commit in WAL mode wakes it while somebody reads, and the 
   const r = await watchFossil(world);
   world.fossil(["rebuild", "--wal", r.path]);
   r.hook(keep(r));
-  await daemon(r);
+  await startServer(r);
   const reader = await another(r.path, 'db.exec("BEGIN"); db.prepare("SELECT count(*) FROM blob").get()');
   const w = world.open(r.path);
   const before = fs.statSync(r.path).mtimeMs;
@@ -78,7 +57,7 @@ test("Fossil's D21: a commit in WAL mode wakes it while somebody reads, and the 
 test("Fossil's D19: the end of a transfer wakes it, and so does the end of the time it waits for", async () => {
   const r = await watchFossil(world);
   r.hook(keep(r));
-  await daemon(r);
+  await startServer(r);
   const push = incompletePush(world, r.path);
   await until("it waits", () => r.repository().embargo !== null);
   expect(r.runs()).toEqual([]);
@@ -95,7 +74,7 @@ test("Fossil's D19: the end of a transfer wakes it, and so does the end of the t
 test("a repository that is registered while it runs is served from then on", async () => {
   const home = world.at("home");
   const first = await watchFossil(world, { home });
-  await daemon(first);
+  await startServer(first);
   const add = ["hook", "add", "--home", home, "--all", "--type", "after-receive"];
   expect(world.gatepost([...add, "--command", `cat >> '${world.at("second")}'`]).code).toBe(0);
   await until("the daemon has heard of the hook", () => !fs.existsSync(`${home}/spool/ring`));
@@ -114,7 +93,7 @@ test("of many repositories in one folder each is told apart, whatever it is call
   const all: Watched[] = [];
   for (const name of names) all.push(await watchFossil(world, { file: world.repository(`many/${name}`), home }));
   for (const r of all) r.hook(keep(r));
-  await daemon(all[0] as Watched);
+  await startServer(all[0] as Watched);
   await Promise.all(
     all.map((r) => {
       world.wiki(r.path, `of ${r.row.id}`);
@@ -127,7 +106,7 @@ test("of many repositories in one folder each is told apart, whatever it is call
 test("R9: a restored backup wakes it, and what comes behind it is handed out", async () => {
   const r = await watchFossil(world);
   r.hook(keep(r));
-  await daemon(r);
+  await startServer(r);
   const backup = world.at("backup");
   fs.copyFileSync(r.path, backup);
   world.wiki(r.path, "lost");

@@ -9,6 +9,7 @@ import { once } from "node:events";
 import * as fs from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { until } from "../helpers/cli.ts";
+import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
 import { checkIns, enterFossil, makeFossilWorld, manyFiles, watchFossil } from "../helpers/fossil.ts";
 import { both } from "../helpers/fossil-both.ts";
 import { leave } from "../helpers/served.ts";
@@ -17,6 +18,7 @@ import { another } from "../vcs/fossil-stand.ts";
 const world = makeFossilWorld();
 enterFossil(world);
 afterAll(() => leave(world));
+endDaemonsAfterEach();
 
 const HOUR = 3_600_000;
 
@@ -206,21 +208,15 @@ test("Fossil's D22: a push by path and a local commit reach the hook; with Fossi
   b.fossilPass();
   await b.fossilGot();
   fs.rmSync(b.file("fossil"));
-  const daemon = world.start(["serve", "--poll", "3600", b.path]);
-  const ended = once(daemon, "exit");
-  let said = "";
-  daemon.stderr?.on("data", (chunk) => {
-    said += chunk;
-  });
-  await until("the daemon serves", () => said.includes("serving"));
+  const daemon = startDaemon(world, ["serve", "--poll", "3600", b.path]);
+  await until("the daemon serves", () => daemon.said().includes("serving"));
   const c = world.apart(b.path);
   const pushed = world.checkIn(c);
   world.push(c, b.path);
   await until("the push is there", () => b.got("gatepost")?.includes(pushed));
   const local = world.checkIn(world.open(b.path));
   await until("the commit is there", () => b.got("gatepost")?.includes(local));
-  daemon.kill("SIGTERM");
-  await ended;
+  await daemon.stop();
   expect(b.got("fossil"), "Fossil has started nothing").toBeNull();
   expect(b.config("hook-last-rcvid")).toBe("1");
 

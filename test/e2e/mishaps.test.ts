@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeWorld, until, type World } from "../helpers/cli.ts";
+import { type Daemon, endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
 import { enter, leave, runs, serve } from "../helpers/served.ts";
 
 let world: World;
@@ -15,27 +16,21 @@ afterAll(() => {
   world.remove();
 });
 
-/** Starts a daemon on homes and collects what it says. */
-function daemon(...paths: string[]) {
-  const child = world.start(["serve", "--poll", "1", ...paths]);
-  const said: string[] = [];
-  child.stderr?.on("data", (chunk) => said.push(String(chunk)));
-  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  return { child, said: () => said.join(""), ended };
-}
+endDaemonsAfterEach();
+
+const daemon = (...paths: string[]): Daemon => startDaemon(world, ["serve", "--poll", "1", ...paths]);
 
 test("a home that is deleted while it is served is complained of, and the others are served on", async () => {
   const gone = await serve(world);
   const other = await serve(world);
   other.hook(`cat > '${other.file("got")}'`);
-  const { child, said, ended } = daemon(gone.path, other.path);
+  const { said, stop } = daemon(gone.path, other.path);
   await until("it serves", () => said().includes("serving"));
   fs.renameSync(gone.home.dir, `${gone.home.dir}.away`);
   await until("it complains", () => said().includes(gone.home.dir));
   other.push();
   await until("the other is served", () => fs.existsSync(other.file("got")));
-  child.kill("SIGTERM");
-  expect(await ended).toBe(0);
+  expect(await stop()).toBe(0);
   expect(said()).not.toContain("a bug");
   fs.renameSync(`${gone.home.dir}.away`, gone.home.dir);
 });
@@ -72,7 +67,7 @@ test("R7: a repository that cannot be looked at is parked with its reason, and t
 test("B11: a database that was replaced under a daemon takes no receipt: the entry waits for the one that is there", async () => {
   const r = await serve(world);
   r.hook("cat > /dev/null");
-  const { child, said, ended } = daemon(r.path);
+  const { said, stop } = daemon(r.path);
   r.push({ env: { GL_USER: "bob" } });
   await until("the first push is handed out", () => r.runs()[0]?.state === "done");
   const copy = `${r.home.layout.database}.copy`;
@@ -81,8 +76,7 @@ test("B11: a database that was replaced under a daemon takes no receipt: the ent
   fs.renameSync(copy, r.home.layout.database);
   const pushed = r.push({ env: { GL_USER: "carol" } });
   await until("it is noticed", () => said().includes("was moved, replaced or deleted"));
-  child.kill("SIGTERM");
-  expect(await ended).toBe(0);
+  expect(await stop()).toBe(0);
   const out = world.gatepost(["backoffice", r.path]);
   expect(out).toEqual({ stdout: "", stderr: "", code: 0 });
   const detail = world.gatepost(["runs", "show", "2", "--json", "-R", r.path]).stdout;

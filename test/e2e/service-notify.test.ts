@@ -6,7 +6,7 @@ import { Bell } from "../../src/backoffice/bell.ts";
 import { serviceManager } from "../../src/process/notify.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
 import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
-import { enter, leave, type Served, serve } from "../helpers/served.ts";
+import { enter, isDone, leave, serve } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
@@ -49,9 +49,6 @@ const heard = (): string[] =>
     .split("\n")
     .filter((line) => line !== "" && line !== "BARRIER=1");
 
-const done = (r: Served, count: number) =>
-  until(`${count} runs are done`, () => r.runs().filter(({ state }) => state === "done").length === count);
-
 test("sd_notify: a server is ready once it has looked, beats, and says that it stops; no hook can speak for it", async () => {
   const [one, two] = [await serve(world), await serve(world)];
   one.hook(`env > '${one.file("env")}'`);
@@ -62,7 +59,7 @@ test("sd_notify: a server is ready once it has looked, beats, and says that it s
   });
   await until("it is ready", () => heard().includes("READY=1 STATUS=serving 2 homes"));
   await until("it beats twice", () => heard().filter((line) => line === "WATCHDOG=1").length >= 2);
-  await done(one, 1);
+  await isDone(one, 1);
   expect(one.read("env")).not.toMatch(/NOTIFY|WATCHDOG/);
   daemon.child.kill("SIGTERM");
   expect(await daemon.ended).toBe(0);
@@ -79,7 +76,7 @@ test("sd_notify: a first look is enough to be ready: hooks that still run, and a
   await until("the hook runs", () => fs.existsSync(good.file("runs")));
   expect(good.runs()).toMatchObject([{ state: "running" }]);
   fs.writeFileSync(good.file("go"), "");
-  await done(good, 1);
+  await isDone(good, 1);
   daemon.child.kill("SIGTERM");
   expect(await daemon.ended).toBe(0);
 });
@@ -97,7 +94,7 @@ test("sd_notify: without the program systemd-notify a server says so once and se
   const daemon = startDaemon(world, ["serve", "--poll", "3600", r.path], env);
   await until("it says so", () => daemon.said().includes("the program systemd-notify is missing"));
   r.push();
-  await done(r, 1);
+  await isDone(r, 1);
   daemon.child.kill("SIGTERM");
   expect(await daemon.ended).toBe(0);
   expect(daemon.said().split("systemd-notify is missing")).toHaveLength(2);

@@ -3,13 +3,15 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import SQLite from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
-import { brokenPromises } from "../../src/home/doctor/invariants.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
+import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
+import { brokenPromises } from "../helpers/promises.ts";
 import { enter, leave, type Served, serve, type Watched, watch } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
 afterAll(() => leave(world));
+endDaemonsAfterEach();
 
 let number = 0;
 const fresh = (): string => world.at(`backup ${++number}`);
@@ -72,9 +74,22 @@ describe("a backup", () => {
     expect(at.receipts()).toHaveLength(1);
   });
 
+  it("B14: brings back the settings, and what shims see of them", async () => {
+    const at = await hooked();
+    const file = fresh();
+    at.set("durable-spool", "on");
+    at.set("automatic-backoffice", "on");
+    expect(backup(at, file).code).toBe(0);
+    at.set("durable-spool", "off");
+    at.set("automatic-backoffice", "off");
+    expect(restored(at, file).code).toBe(0);
+    const { durable, manual } = at.home.layout;
+    expect([durable, manual].map((mark) => fs.existsSync(mark))).toEqual([true, false]);
+  });
+
   it("can be made while a daemon works and pushes come, again and again", async () => {
     const at = await hooked();
-    const daemon = world.start(["serve", at.path]);
+    const daemon = startDaemon(world, ["serve", at.path]);
     try {
       for (let round = 0; round < 5; round++) {
         at.push();
@@ -84,9 +99,7 @@ describe("a backup", () => {
       }
       await until("all runs", () => ran(at).length === 6);
     } finally {
-      const gone = new Promise((resolve) => daemon.once("exit", resolve));
-      daemon.kill("SIGTERM");
-      await gone;
+      await daemon.stop();
     }
     expect(await brokenPromises(at.home.dir, { strict: true, settled: true })).toEqual([]);
   });
@@ -212,7 +225,7 @@ describe("B14: a backup that is restored", () => {
     const file = fresh();
     backup(at, file);
     at.home.db.sqlite.close();
-    const daemon = world.start(["serve", at.path, "--poll", "1"]);
+    const daemon = startDaemon(world, ["serve", at.path, "--poll", "1"]);
     try {
       at.push();
       await until("the run before", () => ran(at).length === 2);
@@ -224,9 +237,7 @@ describe("B14: a backup that is restored", () => {
       at.push();
       await until("a run of the new incarnation", () => ran(at).some((line) => line.startsWith("b-")));
     } finally {
-      const gone = new Promise((resolve) => daemon.once("exit", resolve));
-      daemon.kill("SIGTERM");
-      await gone;
+      await daemon.stop();
     }
     const now = await again(at);
     await now.pass();

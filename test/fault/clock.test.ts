@@ -7,7 +7,7 @@ import { afterAll, expect, test } from "vitest";
 import { readSetting } from "../../src/store/setting.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
 import { type Daemon, endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
-import { enter, leave, type Served, serve } from "../helpers/served.ts";
+import { enter, isDone, leave, type Served, serve } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
@@ -45,8 +45,6 @@ class Clock {
 }
 
 const states = (r: Served) => r.runs().map(({ state }) => state);
-const done = (r: Served, count: number) =>
-  until(`${count} runs are done`, () => states(r).filter((state) => state === "done").length === count);
 
 test.skipIf(library === undefined)(
   "C1: ten years ahead and back, no daemon takes the lease from one that works, and each push is handed out once",
@@ -71,7 +69,7 @@ test.skipIf(library === undefined)(
       const polls = reads(standing?.pid ?? 0);
       await until("it has looked again", () => reads(standing?.pid ?? 0) > polls + 50);
       fs.writeFileSync(go, "");
-      await done(r, pushed);
+      await isDone(r, pushed);
     }
     expect(new Set(r.read("ran").trim().split("\n")).size).toBe(pushed);
     expect(
@@ -110,7 +108,7 @@ test.skipIf(library === undefined)(
     // Set by a clock that was right, found by one that is not, and by a daemon that knows nothing of either.
     r.home.db.sqlite.prepare("UPDATE run SET due_at = ? WHERE state = 'waiting'").run(Date.now() + 2000);
     clock.daemon(r);
-    await done(r, 1);
+    await isDone(r, 1);
   },
 );
 
@@ -121,12 +119,12 @@ test.skipIf(library === undefined)("C1: a clock that leaps ahead makes no histor
   r.hook(":");
   const daemon = clock.daemon(r);
   r.push();
-  await done(r, 1);
+  await isDone(r, 1);
   await until("history was looked through", () => readSetting(r.home.db, "pruned.at"));
   clock.set(YEARS);
   await until("it was looked through by the new clock", () => readSetting(r.home.db, "pruned.doubt"));
   r.push();
-  await done(r, 2);
+  await isDone(r, 2);
   expect(r.runs()).toHaveLength(2);
   clock.set(YEARS + 2 * 86_400);
   await until("a day later it goes", () => r.runs().length < 2);

@@ -3,11 +3,11 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import SQLite from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
-import { brokenPromises } from "../../src/home/doctor/invariants.ts";
 import { doctor } from "../../src/home/doctor.ts";
 import { SCHEMA_VERSION } from "../../src/store/database.ts";
 import { makeWorld, program, until } from "../helpers/cli.ts";
 import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
+import { brokenPromises } from "../helpers/promises.ts";
 import { enter, leave, type Served, serve, watch } from "../helpers/served.ts";
 
 const world = makeWorld();

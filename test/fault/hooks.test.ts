@@ -5,7 +5,7 @@ import SQLite from "better-sqlite3";
 import { afterAll, expect, test } from "vitest";
 import { readLease } from "../../src/store/lease.ts";
 import { makeWorld, program, until } from "../helpers/cli.ts";
-import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
+import { endDaemonsAfterEach, followed, startDaemon } from "../helpers/daemon.ts";
 import { enter, leave, type Served, serve } from "../helpers/served.ts";
 import { gatepost, hasUsers, makeUsers, UIDS } from "../helpers/users.ts";
 import { fixture, runningIn } from "../process/attempts.ts";
@@ -281,27 +281,23 @@ test.runIf(hasUsers)("B6: while no process can be started a hook is put off, and
     }
   };
   const limit = (pid: number, most: string) => users.as("alice", ["prlimit", "--pid", String(pid), `--nproc=${most}:`]);
-  const daemon = users.start([...gatepost, "serve", "--poll", "1", path]);
-  let said = "";
-  for (const stream of [daemon.stdout, daemon.stderr]) stream?.on("data", (chunk) => (said += chunk));
-  const ended = new Promise((resolve) => daemon.once("exit", resolve));
+  const daemon = followed(users.start([...gatepost, "serve", "--poll", "1", path]));
   try {
     const pid = await until("alice's daemon serves", () => {
-      if (!said.includes("serving") || !fs.existsSync(`${home}/daemon.pid`)) return null;
+      if (!daemon.said().includes("serving") || !fs.existsSync(`${home}/daemon.pid`)) return null;
       return Number(fs.readFileSync(`${home}/daemon.pid`, "utf8").split(" ")[0]);
     });
     expect(fs.statSync(`/proc/${pid}`).uid).toBe(UIDS.alice);
     expect(limit(pid, "1")).toMatchObject({ code: 0 });
     users.push("alice", path);
-    await until("it was tried", () => said.includes("out of processes"));
+    await until("it was tried", () => daemon.said().includes("out of processes"));
     expect(fs.existsSync(`${home}/ran`)).toBe(false);
     expect(limit(pid, "1000")).toMatchObject({ code: 0 });
     await until("the hook has run", () => fs.existsSync(`${home}/ran`));
     await until("its run has ended", () => states().some((run) => (run as { state: string }).state === "failed"));
     expect(states()).toMatchObject([{ failures: 1 }]);
   } finally {
-    daemon.kill("SIGTERM");
-    await ended;
+    await daemon.stop();
     users.world.remove();
   }
 });

@@ -3,11 +3,12 @@ import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { brokenPromises, invariants, type Judging } from "../../src/home/doctor/invariants.ts";
+import { invariants, type Judging } from "../../src/home/doctor/invariants.ts";
 import { doctor } from "../../src/home/doctor.ts";
 import { closeDatabase, openDatabase } from "../../src/store/database.ts";
 import { brokenIn } from "../../src/store/invariants.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
+import { brokenPromises } from "../helpers/promises.ts";
 import { backdate, enter, leave, type Served, serve } from "../helpers/served.ts";
 
 const world = makeWorld();

@@ -4,14 +4,14 @@ import * as fs from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { Bell } from "../../src/backoffice/bell.ts";
 import { type Keeper, keepLease } from "../../src/backoffice/keeper.ts";
-import type { Millis } from "../../src/core/units.ts";
+import type { Instant, Millis } from "../../src/core/units.ts";
 import { closeHome } from "../../src/home/open.ts";
 import { contextOf, openToRun } from "../../src/home/serve.ts";
 import { bootId, isGone, processIdentity, sinceBoot } from "../../src/process/identity.ts";
-import { readLease } from "../../src/store/lease.ts";
+import { readLease, renewLease } from "../../src/store/lease.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
 import { type Daemon, endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
-import { enter, leave, runs, type Served, serve } from "../helpers/served.ts";
+import { enter, isDone, leave, runs, type Served, serve } from "../helpers/served.ts";
 
 const world = makeWorld();
 enter(world);
@@ -41,8 +41,6 @@ const begun = (r: Served): { attempt: number; pid: number }[] =>
     : [];
 const hasBegun = (r: Served, attempt: number) =>
   until(`attempt ${attempt} has begun`, () => begun(r).find((one) => one.attempt === attempt));
-const isDone = (r: Served, count: number) =>
-  until(`${count} runs are done`, () => r.runs().filter(({ state }) => state === "done").length === count);
 
 /** A lease that would last for days yet, by every clock. */
 const lastLong = (r: Served): void => sql(r, "UPDATE lease SET expires_at = expires_at + 3e8, until = until + 3e8");
@@ -164,27 +162,25 @@ test("D5: a holder whose lease was deleted by hand steps down and comes back wit
   expect(attempts(r)).toMatchObject([{ outcome: "lost" }, { outcome: "exit", exitCode: 0 }]);
 });
 
-/** A keeper in this process, with a lease so short that a test need not wait for it. */
-function keep(r: Served, length: number): { keeper: Keeper; end: () => void } {
+/** A keeper in this process while `work` goes on, with a lease so short that a test need not wait for it. */
+async function keeping(length: number, work: (r: Served, keeper: Keeper) => Promise<void>): Promise<void> {
+  const r = await serve(world);
   const home = openToRun(r.home.dir);
   const quiet = { functions: new Map(), bell: new Bell(), log: () => {}, progress: () => {} };
   home.db.sqlite.pragma("busy_timeout = 1");
   const keeper = keepLease(contextOf(home, quiet), length as Millis);
   if ("heldBy" in keeper) throw new Error("the lease is held");
-  return {
-    keeper,
-    end: () => {
-      keeper.release();
-      closeHome(home);
-    },
-  };
+  try {
+    await work(r, keeper);
+  } finally {
+    keeper.release();
+    closeHome(home);
+  }
 }
 const isLost = (keeper: Keeper) => until("the lease is given up", () => keeper.lost.aborted);
 
-test("D6: a holder that cannot renew gives up when its trust is over, and not before somebody could take the lease", async () => {
-  const r = await serve(world);
-  const { keeper, end } = keep(r, 600);
-  try {
+test("D6: a holder that cannot renew gives up when its trust is over, and not before somebody could take the lease", () =>
+  keeping(600, async (r, keeper) => {
     sql(r, "BEGIN IMMEDIATE");
     const { until: ends } = readLease(r.home.db) ?? {};
     await isLost(keeper);
@@ -192,30 +188,20 @@ test("D6: a holder that cannot renew gives up when its trust is over, and not be
     expect(sinceBoot()).toBeGreaterThanOrEqual((ends ?? 0) - 60);
     sql(r, "ROLLBACK");
     expect(readLease(r.home.db)).toMatchObject({ until: ends });
-  } finally {
-    end();
-  }
-});
+  }));
 
-test("D6: a renewal that fails for a moment costs nothing", async () => {
-  const r = await serve(world);
-  const { keeper, end } = keep(r, 9000);
-  try {
+test("D6: a renewal that fails for a moment costs nothing", () =>
+  keeping(9000, async (r, keeper) => {
     sql(r, "BEGIN IMMEDIATE");
     const before = readLease(r.home.db)?.until ?? 0;
     await until("a beat was due", () => sinceBoot() > before - 5900);
     sql(r, "ROLLBACK");
     await until("the lease was renewed", () => (readLease(r.home.db)?.until ?? 0) > before);
     expect(keeper.lost.aborted).toBe(false);
-  } finally {
-    end();
-  }
-});
+  }));
 
-test("C6: of a renewal that had to wait, the lease and the trust in it count from its start", async () => {
-  const r = await serve(world);
-  const { keeper, end } = keep(r, 60_000);
-  try {
+test("C6: of a renewal that had to wait, the lease and the trust in it count from its start", () =>
+  keeping(60_000, async (r, keeper) => {
     const before = readLease(r.home.db)?.until ?? 0;
     const text = `
       const db = new (await import("better-sqlite3")).default(process.argv[1]);
@@ -232,10 +218,9 @@ test("C6: of a renewal that had to wait, the lease and the trust in it count fro
     });
     await until("the database is locked", () => said.includes("locked"));
     const other = openToRun(r.home.dir);
-    const { renewLease } = await import("../../src/store/lease.ts");
     const lease = readLease(other.db);
+    const start = { wall: Date.now() as Instant, sinceBoot: sinceBoot() };
     locker.stdin.write("go\n");
-    const start = { wall: Date.now() as never, sinceBoot: sinceBoot() };
     expect(renewLease(other.db, lease?.token ?? 0, lease?.holder ?? "", start, 60_000 as Millis)).toBe(true);
     closeHome(other);
     await until("it said when it let go", () => said.split("\n").length === 3);
@@ -244,10 +229,7 @@ test("C6: of a renewal that had to wait, the lease and the trust in it count fro
     expect(renewed).toBeGreaterThan(before);
     expect(renewed).toBeLessThan(released + 60_000);
     expect(keeper.lost.aborted).toBe(false);
-  } finally {
-    end();
-  }
-});
+  }));
 
 test("C3: a holder that was stopped for longer than its lease writes nothing when it goes on, and its hook is ended", async () => {
   const r = await serve(world);

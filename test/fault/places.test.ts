@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { registerPath } from "../../src/home/register.ts";
 import { makeWorld, until, type World } from "../helpers/cli.ts";
+import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
 import { enter, leave, type Served, serve } from "../helpers/served.ts";
 
 const root = process.geteuid?.() === 0;
@@ -17,6 +18,7 @@ beforeAll(() => {
   enter(world);
 });
 afterAll(() => leave(world));
+endDaemonsAfterEach();
 
 const pass = (r: Served) => world.gatepost(["backoffice", r.path]);
 /** Whether a pass would run the hook. */
@@ -219,15 +221,11 @@ describe("in the spool of a shared home, where anyone may put anything,", () => 
     expect(world.gatepost(["settings", "-R", r.path, "window", "24h"]).code, "which rings").toBe(0);
     expect(world.gatepost(["runs", "-R", r.path]).code).toBe(0);
     fs.rmSync(r.home.layout.daemonPid);
-    const child = world.start(["serve", "--poll", "1", r.path]);
-    const said: string[] = [];
-    child.stderr?.on("data", (chunk) => said.push(String(chunk)));
+    const daemon = startDaemon(world, ["serve", "--poll", "1", r.path]);
     const pushed = r.push();
     await until("it is drained", () => r.receipts().at(-1)?.updates[0]?.includes(pushed));
-    const ended = new Promise((settle) => child.once("exit", settle));
-    child.kill("SIGTERM");
-    expect(await ended).toBe(0);
-    expect(said.join("")).not.toMatch(/a bug|EISDIR|ELOOP/);
+    expect(await daemon.stop()).toBe(0);
+    expect(daemon.said()).not.toMatch(/a bug|EISDIR|ELOOP/);
     expect(fs.readFileSync("/etc/passwd", "utf8")).not.toBe("");
     for (const name of fs.readdirSync(r.file("spool")))
       if (name !== "bad") fs.rmSync(join(r.file("spool"), name), { recursive: true });

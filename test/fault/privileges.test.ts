@@ -1,9 +1,10 @@
 /** Root supervises and is nobody's deputy; whose home it is decides who works on it, and who may only push can only push. */
-import { type ChildProcess, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../helpers/cli.ts";
+import { type Daemon, endDaemonsAfterEach, followed } from "../helpers/daemon.ts";
 import { runs } from "../helpers/served.ts";
 import { foreignIn, gatepost, hasUsers, makeUsers, PUSHERS, UIDS, type Users } from "../helpers/users.ts";
 
@@ -11,6 +12,8 @@ import { foreignIn, gatepost, hasUsers, makeUsers, PUSHERS, UIDS, type Users } f
 const TELLS = `{ id -u; id -G; pwd; umask; env; } > %R/told.new; mv %R/told.new %R/told`;
 
 const read = (...parts: string[]): string => fs.readFileSync(join(...parts), "utf8");
+
+endDaemonsAfterEach();
 
 if (!hasUsers) console.warn("Users can be made by root alone: tests of privileges are skipped.");
 
@@ -162,19 +165,7 @@ describe.runIf(hasUsers)("a backoffice that root started", () => {
       );
     });
 
-  const started: ChildProcess[] = [];
-  afterEach(() => {
-    for (const child of started.splice(0)) child.kill("SIGTERM"); // where a test failed
-  });
-
-  function serving() {
-    const child = users.start([...gatepost, "serve", "--poll", "1", alices, bobs]);
-    started.push(child);
-    const said: string[] = [];
-    child.stderr?.on("data", (chunk) => said.push(String(chunk)));
-    const ended = new Promise((settle) => child.once("exit", (code, signal) => settle(code ?? signal)));
-    return { child, said: () => said.join(""), ended };
-  }
+  const serving = (): Daemon => followed(users.start([...gatepost, "serve", "--poll", "1", alices, bobs]));
 
   it("K1: that stays starts a worker again that was killed, and on TERM ends after all of them", async () => {
     const { child, said, ended } = serving();

@@ -5,7 +5,19 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { register } from "../../src/home/init.ts";
 import { makeWorld, until } from "../helpers/cli.ts";
-import { backdate, enter, entry, leave, runs, type Served, serve, startGit, watch, zero } from "../helpers/served.ts";
+import {
+  backdate,
+  enter,
+  entry,
+  leave,
+  runs,
+  type Served,
+  serve,
+  startGit,
+  Watched,
+  watch,
+  zero,
+} from "../helpers/served.ts";
 
 const world = makeWorld("gatepost-fault-repositories-");
 enter(world);
@@ -32,51 +44,55 @@ const exited = (child: ChildProcess): Promise<number | null> =>
 describe("R4: git's upkeep in a loop while pushes arrive and lists are read", () => {
   const tables = /--ref-format/.test(world.run(["git", "init", "-h"]).stdout);
 
-  test.each([
+  test.for([
     ["files", true],
     ["reftable", tables],
-  ])("with refs as %s hands out each push once, and makes no receipt of what is no change", async (format, known) => {
-    if (!known) return; // this git cannot make it
-    const r = await serve(world);
-    if (format === "reftable") r.inside(["refs", "migrate", "--ref-format=reftable"]);
-    keepUpdates(r);
-    r.hook(`cat >> '${r.file("listed")}'`);
-    const [stop, round] = [r.file("stop"), r.file("round")];
-    const upkeep = shell(
-      `while [ ! -e '${stop}' ]; do
+  ] as const)(
+    "with refs as %s hands out each push once, and makes no receipt of what is no change",
+    async ([format, known], { skip }) => {
+      if (!known) skip("this git has no reftable");
+      const r = await serve(world);
+      if (format === "reftable") r.inside(["refs", "migrate", "--ref-format=reftable"]);
+      keepUpdates(r);
+      r.hook(`cat >> '${r.file("listed")}'`);
+      const [stop, round] = [r.file("stop"), r.file("round")];
+      const upkeep = shell(
+        `while [ ! -e '${stop}' ]; do
         git gc -q; git repack -adq; git pack-refs --all --prune; git commit-graph write --reachable; echo >>'${round}'
       done`,
-      r.path,
-    );
-    const pushed: string[] = [];
-    for (let n = 0; n < 12; n += 1) {
-      pushed.push(r.push({ files: { [`f${n % 3}`]: `${n}\n` } }));
-      if (n % 3 === 2) await r.pass();
-      const rounds = fs.existsSync(round) ? fs.statSync(round).size : 0;
-      if (n % 4 === 3) await until("a round of upkeep", () => fs.existsSync(round) && fs.statSync(round).size > rounds);
-    }
-    await r.pass();
-    fs.writeFileSync(stop, "");
-    expect(await exited(upkeep)).toBe(0);
-    const before = r.receipts();
-    for (const upkeepOf of [
-      ["gc", "-q", "--prune=now"],
-      ["pack-refs", "--all", "--prune"],
-      ["repack", "-adq"],
-    ]) {
-      r.inside(upkeepOf);
+        r.path,
+      );
+      const pushed: string[] = [];
+      for (let n = 0; n < 12; n += 1) {
+        pushed.push(r.push({ files: { [`f${n % 3}`]: `${n}\n` } }));
+        if (n % 3 === 2) await r.pass();
+        const rounds = fs.existsSync(round) ? fs.statSync(round).size : 0;
+        if (n % 4 === 3)
+          await until("a round of upkeep", () => fs.existsSync(round) && fs.statSync(round).size > rounds);
+      }
       await r.pass();
-    }
-    expect(r.receipts()).toEqual(before);
-    expect(handedOut(r)).toEqual(steps(r.start, pushed));
-    const listed = r
-      .read("listed")
-      .split("\n")
-      .filter((line) => line.includes(" check-in "));
-    expect(listed.map((line) => line.split(" ")[0])).toEqual(pushed);
-    expect(before.flatMap(({ updates }) => updates)).toHaveLength(pushed.length);
-    expect(r.complaints).toEqual([]);
-  });
+      fs.writeFileSync(stop, "");
+      expect(await exited(upkeep)).toBe(0);
+      const before = r.receipts();
+      for (const upkeepOf of [
+        ["gc", "-q", "--prune=now"],
+        ["pack-refs", "--all", "--prune"],
+        ["repack", "-adq"],
+      ]) {
+        r.inside(upkeepOf);
+        await r.pass();
+      }
+      expect(r.receipts()).toEqual(before);
+      expect(handedOut(r)).toEqual(steps(r.start, pushed));
+      const listed = r
+        .read("listed")
+        .split("\n")
+        .filter((line) => line.includes(" check-in "));
+      expect(listed.map((line) => line.split(" ")[0])).toEqual(pushed);
+      expect(before.flatMap(({ updates }) => updates)).toHaveLength(pushed.length);
+      expect(r.complaints).toEqual([]);
+    },
+  );
 });
 
 describe("R5: a push", () => {
@@ -143,12 +159,10 @@ describe("R5: a push", () => {
     expect(world.run(["git", "push", "-q", ...args, "origin", ...refs], { cwd: r.clone }).code).toBe(1);
     await r.pass();
     const moved = moves ? [`${zero} ${made} refs/heads/first`, `${r.start} ${made} ${main}`] : [];
-    expect(
-      r
-        .receipts()
-        .slice(before.length)
-        .map(({ updates }) => updates),
-    ).toEqual(moves ? [[entry("refs/heads/first", zero, made), entry(main, r.start, made)]] : []);
+    const receipts = r.receipts().slice(before.length);
+    const entries = [entry("refs/heads/first", zero, made), entry(main, r.start, made)];
+    expect(receipts.flatMap(({ updates }) => updates).sort()).toEqual(moves ? entries.sort() : []);
+    expect(receipts).toHaveLength(moves ? 1 : 0);
     expect(handedOut(r).sort()).toEqual([...moved].sort());
     expect(r.spool()).toEqual([]);
   });
@@ -212,12 +226,15 @@ describe("R7: a repository", () => {
     await r.pass();
     expect(r.repository().parked, "a reason").toEqual(expect.any(String));
     expect(handedOut(r)).toEqual(steps(r.start, [before]));
-    await register(path, null);
+    // The home knows it by its place: there it is another one, and has the hooks that are given to it, or to all.
+    const { repository } = await register(path, null);
+    const settled = new Watched(world, r.home, repository);
+    settled.hook(`cat >> '${settled.file("updates")}'`, { stdin: "updates" });
+    const last = r.inside(["rev-parse", main], { cwd: path });
     const after = world.commit(r.clone);
     r.git(["push", "-q", path, `HEAD:${main}`]);
     await r.pass();
-    expect(handedOut(r).at(-1)).toMatch(new RegExp(` ${after} ${main}$`));
-    expect(new Set(handedOut(r)).size, "and nothing twice").toBe(handedOut(r).length);
+    expect(handedOut(r)).toEqual([...steps(r.start, [before]), `${last} ${after} ${main}`]);
   });
 
   test("that was moved and has a link in its place is the same one still", async () => {
@@ -241,6 +258,23 @@ describe("R7: a repository", () => {
     expect(r.repository().parked).toContain("Another repository stands at");
     expect([r.receipts(), handedOut(r)]).toEqual([[], []]);
   });
+
+  test.skipIf(!ROOT)(
+    "that was given to another user waits with the reason, and goes on when it is given back",
+    async () => {
+      const r = await serve(world, { home: elsewhere() });
+      keepUpdates(r);
+      const pushed = r.push();
+      fs.chownSync(r.path, 12_345, 12_345);
+      await r.pass();
+      expect(r.repository().parked).toBe(`${r.path} belongs to another user now (uid 12345).`);
+      expect([r.receipts(), handedOut(r), r.spool().length]).toEqual([[], [], 1]);
+      fs.chownSync(r.path, 0, 0);
+      await r.pass();
+      expect(r.repository().parked).toBeNull();
+      expect(handedOut(r)).toEqual(steps(r.start, [pushed]));
+    },
+  );
 
   test.skipIf(!ROOT)("that is not mounted waits with the reason, and goes on when it is", async ({ skip }) => {
     const real = world.bare(`real-${homes}.git`);
@@ -271,33 +305,6 @@ describe("R7: a repository", () => {
       world.run(["umount", "-l", place]);
     }
   });
-
-  test.skipIf(!ROOT)(
-    "that became another user's waits with git's reason; its exact path in safe.directory lets it go on",
-    async () => {
-      const r = await serve(world, { home: elsewhere() });
-      keepUpdates(r);
-      const pushed = r.push();
-      expect(world.run(["chown", "-R", "54321:54321", r.path]).code).toBe(0);
-      const config = world.at("safe-config");
-      const trusting = async (path: string): Promise<string | null> => {
-        fs.writeFileSync(config, `[safe]\n\tdirectory = ${path}\n`);
-        process.env["GIT_CONFIG_GLOBAL"] = config;
-        try {
-          await r.pass();
-        } finally {
-          process.env["GIT_CONFIG_GLOBAL"] = "/dev/null";
-        }
-        return r.repository().parked;
-      };
-      await r.pass();
-      expect(r.repository().parked).toMatch(/another user|dubious ownership/);
-      expect(await trusting(join(r.path, ".."))).toMatch(/another user|dubious ownership/);
-      expect(r.receipts()).toEqual([]);
-      expect(await trusting(r.path)).toBeNull();
-      expect(handedOut(r)).toEqual(steps(r.start, [pushed]));
-    },
-  );
 });
 
 describe("R8: a repository", () => {
@@ -319,11 +326,7 @@ describe("R8: a repository", () => {
     await w.pass();
     fs.renameSync(`${objects}.away`, objects);
     await w.pass();
-    expect(w.receipts()).toMatchObject(
-      [{ updates: [entry(main, expect.any(String) as never, pushed)] }, {}]
-        .slice(0, 0)
-        .concat(w.receipts().slice(0, 2) as never[]),
-    );
+    expect(w.receipts()[0]?.updates).toEqual([entry(main, store.start, pushed)]);
     expect(w.receipts()).toHaveLength(2);
     expect(w.receipts()[1]?.updates).toEqual([entry(main, pushed, next)]);
   });
@@ -396,7 +399,7 @@ describe("R11: a client that is killed", () => {
     fs.rmSync(place, { force: true });
     fs.writeFileSync(
       place,
-      `#!/bin/sh\necho "$$ $PPID" >'${pid}.new'; mv '${pid}.new' '${pid}'\ncat '${fifo}'\n${then}\n`,
+      `#!/bin/sh\n[ ! -e '${pid}' ] || exit 0\necho "$$ $PPID" >'${pid}.new'; mv '${pid}.new' '${pid}'\ncat '${fifo}'\n${then}\n`,
       { mode: 0o755 },
     );
     const made = world.commit(r.clone);

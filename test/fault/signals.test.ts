@@ -9,10 +9,9 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { readLease } from "../../src/store/lease.ts";
-import { noteLook } from "../../src/store/repository.ts";
 import { makeWorld, program, until, type World } from "../helpers/cli.ts";
-import { type Daemon, endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
-import { enter, leave, runs, type Served, serve } from "../helpers/served.ts";
+import { type Daemon, endDaemonsAfterEach, startDaemon, startServer } from "../helpers/daemon.ts";
+import { enter, fileOf, isDone, leave, runs, type Served, serve } from "../helpers/served.ts";
 
 const worlds: World[] = [];
 endDaemonsAfterEach();
@@ -28,24 +27,20 @@ function newWorld(): World {
   return world;
 }
 
-const fileOf = (r: Served, name: string) =>
-  until(`the file ${name}`, () => (fs.existsSync(r.file(name)) && r.read(name)) || null);
-const isDone = (r: Served, count: number) =>
-  until(`${count} runs are done`, () => r.runs().filter(({ state }) => state === "done").length === count);
-
 /** A hook that tells its pid and that it was asked to end, and ends only where `on` says so; done at once when repeated. */
 const waits = (r: Served, on: "exit 9" | ":") =>
   r.hook(
     `[ "$GATEPOST_ATTEMPT" = 1 ] || exit 0; trap ': > "${r.file("asked")}"; ${on}' TERM; echo $$ > '${r.file("pid")}'; while :; do sleep 0.05; done`,
   );
 
-/** Starts a server of the home, and waits until it has looked at it. */
-async function server(r: Served, ...args: string[]): Promise<Daemon> {
-  const { id, lookedAt } = r.repository();
-  noteLook(r.home.db, { id, fingerprint: null, now: lookedAt });
-  const daemon = startDaemon(r.world, ["serve", "--poll", "3600", ...args, r.path]);
-  await until("it serves", () => daemon.said().includes("serving") && r.repository().lookedAt !== lookedAt);
-  return daemon;
+/** A server at work: its hook waits, and has a grace of an hour once it is asked to end. */
+async function atWork(on: "exit 9" | ":"): Promise<{ r: Served; daemon: Daemon; hook: number }> {
+  const r = await serve(newWorld());
+  r.set("grace", "1h");
+  waits(r, on);
+  const daemon = await startServer(r);
+  r.push();
+  return { r, daemon, hook: Number(await fileOf(r, "pid")) };
 }
 
 /** Nothing is left of whoever worked on the home. */
@@ -85,12 +80,7 @@ describe("D7: signals", () => {
   });
 
   test.for(["SIGTERM", "SIGINT"] as const)("D7: %s lets a running hook end in its own way", async (signal) => {
-    const r = await serve(newWorld());
-    r.set("grace", "1h");
-    waits(r, "exit 9");
-    const daemon = await server(r);
-    r.push();
-    const hook = Number(await fileOf(r, "pid"));
+    const { r, daemon, hook } = await atWork("exit 9");
     daemon.child.kill(signal);
     expect(await daemon.ended).toBe(0);
     expect(fs.existsSync(r.file("asked"))).toBe(true);
@@ -105,12 +95,7 @@ describe("D7: signals", () => {
     ["SIGTERM", "SIGINT"],
     ["SIGINT", "SIGQUIT"],
   ] as const)("D7: %s and then %s end a running hook's grace", async ([first, second]) => {
-    const r = await serve(newWorld());
-    r.set("grace", "1h");
-    waits(r, ":");
-    const daemon = await server(r);
-    r.push();
-    const hook = Number(await fileOf(r, "pid"));
+    const { r, daemon, hook } = await atWork(":");
     daemon.child.kill(first);
     await until("the hook was asked to end", () => fs.existsSync(r.file("asked")));
     expect(runs(hook), "and has its grace").toBe(true);
@@ -124,12 +109,7 @@ describe("D7: signals", () => {
   });
 
   test("D7: QUIT gives no grace", async () => {
-    const r = await serve(newWorld());
-    r.set("grace", "1h");
-    waits(r, ":");
-    const daemon = await server(r);
-    r.push();
-    const hook = Number(await fileOf(r, "pid"));
+    const { r, daemon, hook } = await atWork(":");
     daemon.child.kill("SIGQUIT");
     expect(await daemon.ended).toBe(0);
     expect(runs(hook)).toBe(false);
@@ -159,7 +139,7 @@ describe("D7: signals", () => {
     r.hook(
       `[ "$GATEPOST_RUN" = a-1 ] || { : > '${r.file("second")}'; exec sleep 300; }; echo $$ > '${r.file("pid")}'; until [ -e '${r.file("go")}' ]; do sleep 0.05; done`,
     );
-    const daemon = await server(r);
+    const daemon = await startServer(r);
     r.push();
     const hook = Number(await fileOf(r, "pid"));
     r.set("timeout", "300ms"); // written behind its back: nobody rings
@@ -337,7 +317,7 @@ test("D9: started and stopped again and again by several at once, no process and
 test("D9: a server that was reloaded again and again, at work, has no descriptor and no child more than before", async () => {
   const r = await serve(newWorld());
   r.hook("true");
-  const daemon = await server(r);
+  const daemon = await startServer(r);
   const count = () => daemon.said().split("reloaded").length - 1;
   const held = () => fs.readdirSync(`/proc/${daemon.pid}/fd`).length;
   const cycle = async (): Promise<void> => {

@@ -2,10 +2,10 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { brokenPromises } from "../../src/home/doctor/invariants.ts";
 import { makeWorld, program, until } from "../helpers/cli.ts";
 import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
 import { canMount, canSeal, disk, readOnly, sealed, unmount } from "../helpers/disks.ts";
+import { brokenPromises } from "../helpers/promises.ts";
 import { backdate, enter, leave, type Served, serve } from "../helpers/served.ts";
 
 const world = makeWorld();

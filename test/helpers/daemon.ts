@@ -1,7 +1,9 @@
 /** Daemons in tests: the built program, started for real and ended by process id, whatever becomes of the test. */
 import type { ChildProcess } from "node:child_process";
 import { afterEach } from "vitest";
-import type { World } from "./cli.ts";
+import { noteLook } from "../../src/store/repository.ts";
+import { until, type World } from "./cli.ts";
+import type { Watched } from "./served.ts";
 
 export type Daemon = {
   readonly child: ChildProcess;
@@ -10,6 +12,8 @@ export type Daemon = {
   readonly ended: Promise<number | NodeJS.Signals | null>;
   /** All it has said so far. */
   said(): string;
+  /** Asks it to end, and says how it did. */
+  stop(): Promise<number | NodeJS.Signals | null>;
 };
 
 const daemons: Daemon[] = [];
@@ -25,8 +29,21 @@ export function endDaemonsAfterEach(): void {
 }
 
 /** Starts gatepost and leaves it running. */
-export function startDaemon(world: World, args: readonly string[], env: Record<string, string> = {}): Daemon {
-  const child = world.start(args, { env });
+export const startDaemon = (world: World, args: readonly string[], env: Record<string, string> = {}): Daemon =>
+  followed(world.start(args, { env }));
+
+/** Starts `gatepost serve` and waits until it has looked at the repository. Its poll is so rare that it finds nothing. */
+export async function startServer(r: Watched, ...args: string[]): Promise<Daemon> {
+  const { id, lookedAt } = r.repository();
+  // Whatever an earlier look remembered: the first pass looks at the repository, by which it is seen to serve.
+  noteLook(r.home.db, { id, fingerprint: null, now: lookedAt });
+  const daemon = startDaemon(r.world, ["serve", "--poll", "3600", ...args, r.path]);
+  await until("it serves", () => daemon.said().includes("serving") && r.repository().lookedAt !== lookedAt);
+  return daemon;
+}
+
+/** A daemon that was started in another way. */
+export function followed(child: ChildProcess): Daemon {
   let said = "";
   for (const stream of [child.stdout, child.stderr])
     stream?.on("data", (chunk: Buffer) => {
@@ -35,7 +52,11 @@ export function startDaemon(world: World, args: readonly string[], env: Record<s
   const ended = new Promise<number | NodeJS.Signals | null>((resolve) =>
     child.once("exit", (code, signal) => resolve(signal ?? code)),
   );
-  const daemon = { child, pid: child.pid ?? 0, ended, said: () => said };
+  const stop = (): typeof ended => {
+    child.kill("SIGTERM");
+    return ended;
+  };
+  const daemon = { child, pid: child.pid ?? 0, ended, said: () => said, stop };
   daemons.push(daemon);
   return daemon;
 }

@@ -22,7 +22,7 @@ import { updatesOfReceipt } from "../../src/store/ref.ts";
 import { type RepositoryRow, repositoryById } from "../../src/store/repository.ts";
 import type { Run } from "../../src/store/run.ts";
 import { type Attempt, attemptsOf, findRuns } from "../../src/store/run-view.ts";
-import type { CallOptions, World } from "./cli.ts";
+import { type CallOptions, until, type World } from "./cli.ts";
 
 /** A receipt in short: each update is "HOW REF OLD NEW". */
 export type Arrived = { id: number; source: string; user: string | null; updates: string[] };
@@ -225,6 +225,14 @@ export async function serve(world: World, { home = null, format }: { home?: stri
   world.git(["push", "-q", "origin", "HEAD:refs/heads/main"], { cwd: clone });
   return new Served(await watch(world, path, home), clone, start);
 }
+
+/** Waits until so many runs are done, and no more. */
+export const isDone = (r: Watched, count: number) =>
+  until(`${count} runs are done`, () => r.runs().filter(({ state }) => state === "done").length === count);
+
+/** What a file beside the home holds, once there is something in it. */
+export const fileOf = (r: Watched, name: string) =>
+  until(`the file ${name}`, () => (fs.existsSync(r.file(name)) && r.read(name)) || null);
 
 /** Starts git and lets it run on. */
 export function startGit(world: World, args: readonly string[], { cwd = world.dir, env = {} }: CallOptions = {}) {

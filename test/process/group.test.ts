@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
-import { endCarriers, endGroup } from "../../src/process/group.ts";
+import { endCarriers } from "../../src/process/carriers.ts";
+import { endGroup } from "../../src/process/group.ts";
 import { type ProcessIdentity, processIdentity } from "../../src/process/identity.ts";
 import { runningIn, until } from "./attempts.ts";
 
@@ -57,9 +58,9 @@ test("E2: what carries a hook's variables is ended in every session that it made
 });
 
 test("E2: a process that a hook started anew does not end itself as what is left of it", async () => {
-  const group = new URL("../../dist/process/group.js", import.meta.url).href;
+  const carriers = new URL("../../dist/process/carriers.js", import.meta.url).href;
   const variables = { GATEPOST_RUN: `b-${process.pid}` };
-  const text = `import { endCarriers } from "${group}"; console.log(await endCarriers(${JSON.stringify(variables)}))`;
+  const text = `import { endCarriers } from "${carriers}"; console.log(await endCarriers(${JSON.stringify(variables)}))`;
   const env = { ...hook, ...variables };
   const { stdout } = spawnSync(process.execPath, ["--input-type=module", "-e", text], { env, encoding: "utf8" });
   expect(stdout).toBe("0\n");

@@ -88,6 +88,12 @@ const ROWS: Row[] = [
   },
   { says: "B5: a want of descriptors at any open puts off and fails nothing", faults: ["EMFILE"], part: 0.15 },
   {
+    says: "B5: a spool that cannot be read is not taken for empty, and who pushed is told to the hooks",
+    faults: ["EMFILE", "EIO"],
+    part: 0.05,
+    at: /^openat\(.*\/spool", .*O_DIRECTORY/,
+  },
+  {
     says: "B6: a process that cannot be started is started later, and its hook did not fail",
     faults: ["EAGAIN"],
     part: 0.05,

@@ -78,7 +78,7 @@ async function installService(paths: string[], given: Options): Promise<void> {
   });
   const { place, text, isThere } = plan;
   const calls = callsOf(plan);
-  const shown = { ...nameOf(place), found: plan.found, text, calls };
+  const shown = { ...placeJson(place), found: plan.found, text, calls };
   const done = (changed: boolean, what: string): void => {
     if (given.json === true) printJson({ ...shown, changed });
     else say(what);
@@ -146,7 +146,7 @@ async function states(given: Options): Promise<{ host: Host; found: State[] }> {
 
 async function statusOfService(given: Options): Promise<void> {
   const { found } = await states(given);
-  if (given.json === true) return printJson(found.map(({ place, ...state }) => ({ ...nameOf(place), ...state })));
+  if (given.json === true) return printJson(found.map(({ place, ...state }) => ({ ...placeJson(place), ...state })));
   if (found.length === 0) print("There is no service. To make one: gatepost service install");
   for (const { place, found: whose, enabled, active, starts, isStartable } of found) {
     const words = { ours: "as it was written", edited: "edited since", foreign: "not written by Gatepost" } as const;
@@ -164,7 +164,7 @@ async function uninstallService(given: Options): Promise<void> {
   const removed: object[] = [];
   for (const state of found) {
     const { keptAs } = await remove(host, state);
-    removed.push({ ...nameOf(state.place), keptAs });
+    removed.push({ ...placeJson(state.place), keptAs });
     if (given.json === true) continue;
     print(
       `${titleOf(state.place)}: taken out${keptAs === null ? "" : plain(`; it was edited, and is kept as ${keptAs}`)}`,
@@ -177,4 +177,5 @@ async function uninstallService(given: Options): Promise<void> {
 const titleOf = (place: Place): string =>
   place.by === "cron" ? "The block in your crontab" : plain(`The unit ${place.file}`);
 
-const nameOf = (place: Place): object => (place.by === "cron" ? { by: "cron" } : place);
+/** A place, as `--json` shows it. */
+const placeJson = (place: Place): object => (place.by === "cron" ? { by: "cron" } : place);

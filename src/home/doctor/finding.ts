@@ -20,8 +20,9 @@ export const warning = (about: string, says: string, mend: string): Finding => (
 /** A hook that should run does not, or nothing works. */
 export const failure = (about: string, says: string, mend: string): Finding => ({ level: "fail", about, says, mend });
 
-/** "1 hook", "2 hooks". */
-export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
+/** "1 hook", "2 hooks", "2 entries". */
+export const counted = (count: number, noun: string): string =>
+  `${count} ${count === 1 ? noun : noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : `${noun}s`}`;
 
 /** The first few of a list. */
 export const few = (names: readonly string[]): string =>

@@ -93,9 +93,8 @@ function folderFindings(places: Layout): Finding[] {
 function spoolFinding({ bad }: Layout): Finding {
   const names = namesIn(bad).filter((name) => !name.endsWith(".reason"));
   if (names.length === 0) return fine("spool", "No entry of the spool was set aside.");
-  const [entries, them] = names.length === 1 ? ["1 entry", "it"] : [`${names.length} entries`, "them"];
-  const mend = `Read the reasons in ${typed(bad)}, then delete ${them}.`;
-  return warning("spool", `${entries} of the spool could not be used: ${few(names)}.`, mend);
+  const mend = `Read the reasons in ${typed(bad)}, then delete ${names.length === 1 ? "it" : "them"}.`;
+  return warning("spool", `${counted(names.length, "entry")} of the spool could not be used: ${few(names)}.`, mend);
 }
 
 function automaticFinding({ failed }: Layout): Finding {

@@ -16,14 +16,13 @@ import { isStaleAuxiliary } from "../../backoffice/stale-auxiliary.ts";
 import { displayText } from "../../core/bytes.ts";
 import { GatepostError, isSystemError } from "../../core/errors.ts";
 import { covers } from "../../core/hook.ts";
-import { layout } from "../../core/layout.ts";
 import { typed } from "../../core/shell-word.ts";
 import { VARIABLES } from "../../core/substitute.ts";
-import { MINUTE } from "../../core/units.ts";
+import { MINUTE, type RunId } from "../../core/units.ts";
 import { carriersOf } from "../../process/carriers.ts";
 import { namesIn } from "../../shim/look-in.ts";
 import { entryNames } from "../../spool/drain.ts";
-import { closeDatabase, openDatabase, snapshot } from "../../store/database.ts";
+import { snapshot } from "../../store/database.ts";
 import { listHooks } from "../../store/hook.ts";
 import { brokenIn, sessionOfRun } from "../../store/invariants.ts";
 import { readLease } from "../../store/lease.ts";
@@ -38,6 +37,7 @@ import { counted, FIX, few, type Level } from "./finding.ts";
 /** A promise that is broken ("fail"), or that waits for somebody ("warn"). */
 export type Violation = { promise: string; level: Exclude<Level, "ok">; says: string; mend: string };
 
+/** How much the caller knows of the home. */
 export type Judging = {
   /** Nothing was ever pruned, replaced or registered anew: all of the past is judged. */
   strict?: boolean;
@@ -47,17 +47,6 @@ export type Judging = {
 
 /** The promises that are judged. */
 export const JUDGED = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I9", "I10", "I14"] as const;
-
-/** The broken promises of the home at a path; for whoever has not opened it. */
-export async function brokenPromises(dir: string, judging: Judging = {}): Promise<Violation[]> {
-  const places = layout(dir);
-  const home = { dir, layout: places, db: openDatabase(places.database) };
-  try {
-    return await invariants(home, judging);
-  } finally {
-    closeDatabase(home.db);
-  }
-}
 
 /** The broken promises of a home. Changes nothing, may take seconds, and may be called while it is at work. */
 export async function invariants(home: OpenHome, judging: Judging = {}): Promise<Violation[]> {
@@ -85,7 +74,7 @@ function fromSpool({ layout: { spool } }: OpenHome, { settled = false }: Judging
     return stat !== undefined && (settled || Math.abs(Date.now() - stat.mtimeMs) > MINUTE);
   });
   if (old.length === 0) return [];
-  const says = `${counted(old.length, "entry").replace("entrys", "entries")} of the spool ${old.length === 1 ? "waits" : "wait"} for a backoffice: ${few(old)}.`;
+  const says = `${counted(old.length, "entry")} of the spool ${old.length === 1 ? "waits" : "wait"} for a backoffice: ${few(old)}.`;
   return [{ promise: "I1", level: settled ? "fail" : "warn", says, mend: "gatepost backoffice" }];
 }
 
@@ -98,7 +87,7 @@ function fromWaiting({ db }: OpenHome, row: RepositoryRow): Violation[] {
   return [{ promise: "I1", level: "fail", says, mend: "gatepost backoffice" }];
 }
 
-/** Files for hooks whose runs are over. While a backoffice works, one that was made this minute may be its own. */
+/** Files for hooks whose runs are over. */
 function fromAuxiliary(home: OpenHome): Violation[] {
   const stale = staleAuxiliaries(home);
   if (stale.length === 0) return [];
@@ -106,7 +95,8 @@ function fromAuxiliary(home: OpenHome): Violation[] {
   return [{ promise: "I14", level: "warn", says, mend: FIX }];
 }
 
-/** The files of `fromAuxiliary`. */
+/** The paths of auxiliary files that nobody needs. While a backoffice works, one that was made this minute may be its
+ *  own, and is not among them. */
 export function staleAuxiliaries({ db, layout: { auxiliary } }: OpenHome): string[] {
   const names = namesIn(auxiliary); // before the database is asked: one that is made later is not among them
   const isStale = isStaleAuxiliary(unfinishedRuns(db));
@@ -125,7 +115,7 @@ function fromProcesses({ db, layout: { auxiliary } }: OpenHome): Violation[] {
   const open = new Set(unfinishedRuns(db).map(({ id }) => id));
   const left = carriers.filter(({ session, value }) => {
     const id = Number(/-(\d+)\.json$/.exec(value)?.[1] ?? 0);
-    return !open.has(id as never) && sessionOfRun(db, id, session);
+    return !open.has(id as RunId) && sessionOfRun(db, id, session);
   });
   if (left.length === 0) return [];
   const pids = left.map(({ pid }) => String(pid));

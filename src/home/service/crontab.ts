@@ -8,6 +8,7 @@ import { GatepostError } from "../../core/errors.ts";
 import { quoted } from "../../core/shell-word.ts";
 import { type Found, judge, requirePlain, seal } from "./sealed.ts";
 
+/** What a line of a crontab starts: absolute paths, and homes or repositories (none: every registered one). */
 export type LineOptions = {
   node: string;
   program: string;
@@ -32,9 +33,10 @@ export function cronBlock({ node, program, names, env }: LineOptions): string {
 }
 
 /** Where our block stands in a crontab, and in which state. */
-export type Located = { found: Found; from: number; upto: number; text: string };
+export type BlockPlace = { found: Found; from: number; upto: number; text: string };
 
-export function locateBlock(table: string): Located {
+/** Finds our block in a crontab; where there is none, where it would stand. */
+export function locateBlock(table: string): BlockPlace {
   const from = table.search(/^# gatepost service [0-9a-f]{16} /m);
   if (from < 0) return { found: "absent", from: table.length, upto: table.length, text: "" };
   const end = table.indexOf(END, from);

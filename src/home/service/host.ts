@@ -7,8 +7,10 @@ import { capture } from "../../process/command.ts";
 import { findProgram } from "../../process/program.ts";
 import { programFile } from "../open.ts";
 
+/** Whose unit it is: the machine's, or one user's. */
 export type Scope = "system" | "user";
 
+/** Who calls, where, and what there is. */
 export type Host = {
   uid: number;
   user: string;
@@ -22,6 +24,7 @@ export type Host = {
   program: string;
 };
 
+/** This machine, as of now. */
 export function thisHost(env: NodeJS.ProcessEnv = process.env): Host {
   const config = env["XDG_CONFIG_HOME"];
   return {

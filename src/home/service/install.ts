@@ -34,10 +34,13 @@ import {
 import { type Found, judge } from "./sealed.ts";
 import { commandOf, unitText } from "./unit.ts";
 
-export const UNIT = "gatepost.service";
+/** Its name in each folder of units. */
+const UNIT = "gatepost.service";
 
+/** Where a service is: in a unit file, or in the crontab of whoever calls. */
 export type Place = { by: "systemd"; scope: Scope; file: string } | { by: "cron" };
 
+/** What was asked for. */
 export type Wanted = {
   by: "systemd" | "cron";
   scope: Scope;
@@ -58,6 +61,8 @@ export type Plan = {
   calls: string[][];
 };
 
+/** Works out what installing would do, and changes nothing. Throws GP_USAGE where a path cannot be named in that place,
+ *  GP_PROGRAM or GP_SERVICE where the crontab cannot be read. */
 export async function planInstall(host: Host, { by, scope, names, strict, setuid }: Wanted): Promise<Plan> {
   const common = { node: host.node, program: host.program, names };
   if (by === "cron") {
@@ -109,7 +114,8 @@ export function requireOurs({ place, found }: Pick<Plan, "place" | "found">): vo
   );
 }
 
-export const nameOf = (place: Place): string => (place.by === "cron" ? "The block in the crontab" : place.file);
+/** The place at the beginning of a sentence. */
+const nameOf = (place: Place): string => (place.by === "cron" ? "The block in the crontab" : place.file);
 
 /** What there is of the service in one place. */
 export type State = {
@@ -131,6 +137,7 @@ export function placesOf(host: Host, scopes: readonly Scope[]): Place[] {
   ];
 }
 
+/** Looks at one place; changes nothing. */
 export async function inspect(host: Host, place: Place): Promise<State> {
   if (place.by === "cron") {
     const { found, text } = locateBlock((await readCrontab(host)) ?? "");

@@ -3,25 +3,23 @@
  * of what follows, so that what we wrote, in whatever version, is told from what somebody changed since. What was
  * changed is never written over and never deleted.
  */
-import { createHash } from "node:crypto";
 import { GatepostError } from "../../core/errors.ts";
+import { textSum } from "../../shim/text-sum.ts";
 
 /** What is found in the place: nothing, ours as it was written, ours but changed since, or somebody else's. */
 export type Found = "absent" | "ours" | "edited" | "foreign";
 
 const FIRST = /^# gatepost service ([0-9a-f]{16}) .*\n/;
 
-const sumOf = (text: string): string => createHash("sha256").update(text, "latin1").digest("hex").slice(0, 16);
-
 /** The text below the line that seals it. */
 export const seal = (text: string): string =>
-  `# gatepost service ${sumOf(text)} (gatepost service uninstall takes this out)\n${text}`;
+  `# gatepost service ${textSum(text)} (gatepost service uninstall takes this out)\n${text}`;
 
 /** Whose the text is that stands in a place. */
 export function judge(text: string): Exclude<Found, "absent"> {
   const match = FIRST.exec(text);
   if (match === null) return "foreign";
-  return sumOf(text.slice(match[0].length)) === match[1] ? "ours" : "edited";
+  return textSum(text.slice(match[0].length)) === match[1] ? "ours" : "edited";
 }
 
 /** No line format holds a control character in a path. Throws GP_USAGE. */

@@ -12,6 +12,7 @@
 import { GatepostError } from "../../core/errors.ts";
 import { requirePlain, seal } from "./sealed.ts";
 
+/** What the unit starts, and what it forbids. */
 export type UnitOptions = {
   scope: "system" | "user";
   /** Absolute paths. */

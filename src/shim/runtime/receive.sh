@@ -46,9 +46,7 @@ gp_newline='
 gp_hook=${0##*/}
 gp_updates= gp_count=0 gp_more=
 
-say() {
-  printf 'gatepost: %s\n' "$1" >&2
-}
+say() { printf 'gatepost: %s\n' "$1" >&2; }
 
 # Reads the first 25 lines of stdin into gp_updates and counts them; gp_more is set if there may be further ones.
 take_updates() {
@@ -71,9 +69,7 @@ slurp() {
 }
 
 # Goes to a directory by its physical path, which is then in PWD.
-enter() {
-  cd -P -- "$1" 2>/dev/null
-}
+enter() { cd -P -- "$1" 2>/dev/null; }
 
 # Makes gp_text the line "KEY VALUE" of the entry.
 fold() {
@@ -106,9 +102,7 @@ put() {
 # Adds the push options. git counts them; the loop also ends at the first that is not there. They are gathered by
 # the hundred, because adding each of tens of thousands to a long text would take minutes.
 put_options() {
-  case ${GIT_PUSH_OPTION_COUNT:-0} in
-  *[!0-9]* | ??????*) return ;;
-  esac
+  case ${GIT_PUSH_OPTION_COUNT:-0} in *[!0-9]* | ??????*) return ;; esac
   gp_options= gp_number=0
   while [ "$gp_number" -lt "${GIT_PUSH_OPTION_COUNT:-0}" ]; do
     eval "gp_option=\${GIT_PUSH_OPTION_$gp_number-} gp_set=\${GIT_PUSH_OPTION_$gp_number+set}"
@@ -116,9 +110,7 @@ put_options() {
     fold option "$gp_option"
     gp_options=$gp_options$gp_text
     gp_number=$((gp_number + 1))
-    case $gp_number in
-    *00) gp_entry=$gp_entry$gp_options gp_options= ;;
-    esac
+    case $gp_number in *00) gp_entry=$gp_entry$gp_options gp_options= ;; esac
   done
   gp_entry=$gp_entry$gp_options
 }
@@ -127,9 +119,7 @@ put_options() {
 look_at_clock() {
   gp_now=
   { IFS='. ' read -r gp_now gp_line </proc/uptime; } 2>/dev/null
-  case $gp_now in
-  '' | *[!0-9]*) gp_now=$(date +%s) ;; # no /proc
-  esac
+  case $gp_now in '' | *[!0-9]*) gp_now=$(date +%s) ;; esac # no /proc
 }
 
 # Sets gp_file to the name of a file that does not exist yet.
@@ -214,9 +204,7 @@ write_entry() {
 
 # Is process gp_pid alive? A zombie is not. Makes gp_since its start time, or gp_start where that cannot be known.
 is_process() {
-  case $gp_pid in
-  '' | *[!0-9]*) return 1 ;;
-  esac
+  case $gp_pid in '' | *[!0-9]*) return 1 ;; esac
   gp_since=$gp_start
   [ -e /proc/self/stat ] || { kill -0 "$gp_pid" 2>/dev/null; return; }
   gp_line=

@@ -17,6 +17,12 @@ function refusal(code: ErrorCode, message: string, hint: string, cause?: unknown
   return new GatepostError(code, message, { hint, ...(cause === undefined ? {} : { cause }) });
 }
 
+/** A refusal that ends with what SQLite or the system said. */
+const because =
+  (code: ErrorCode, says: (file: string) => string, hint: string) =>
+  (file: string, cause?: unknown): GatepostError =>
+    refusal(code, `${says(shown(file))}${said(cause)}.`, hint, cause);
+
 /** Every refusal by its name; all but `full` concern the one repository only. */
 export const refuse = {
   missing: (file: string) =>
@@ -77,40 +83,28 @@ export const refuse = {
       `The Fossil repository ${shown(file)} has no project code, by which it would be known again.`,
       "Was it made to the end? fossil info -R FILE tells.",
     ),
-  damaged: (file: string, cause?: unknown) =>
-    refusal(
-      "GP_REPOSITORY",
-      `The Fossil repository ${shown(file)} is damaged or cut short${said(cause)}.`,
-      "See what is left with fossil test-integrity -R FILE, or restore a backup.",
-      cause,
-    ),
-  sick: (file: string, cause: unknown) =>
-    refusal(
-      "GP_REPOSITORY",
-      `Reading the Fossil repository ${shown(file)} failed${said(cause)}.`,
-      "Look at the disk (dmesg).",
-      cause,
-    ),
-  odd: (file: string, cause: unknown) =>
-    refusal(
-      "GP_REPOSITORY",
-      `The Fossil repository ${shown(file)} holds what cannot be read${said(cause)}.`,
-      "See what is wrong with fossil test-integrity -R FILE; if nothing is, please report it.",
-      cause,
-    ),
+  damaged: because(
+    "GP_REPOSITORY",
+    (file) => `The Fossil repository ${file} is damaged or cut short`,
+    "See what is left with fossil test-integrity -R FILE, or restore a backup.",
+  ),
+  sick: because("GP_REPOSITORY", (file) => `Reading the Fossil repository ${file} failed`, "Look at the disk (dmesg)."),
+  odd: because(
+    "GP_REPOSITORY",
+    (file) => `The Fossil repository ${file} holds what cannot be read`,
+    "See what is wrong with fossil test-integrity -R FILE; if nothing is, please report it.",
+  ),
   disguised: (file: string, name: string) =>
     refusal(
       "GP_REPOSITORY",
       `The Fossil repository ${shown(file)} has something else in the place of its table ${shown(name)}.`,
       "fossil makes none such; restore a backup.",
     ),
-  full: (file: string, cause: unknown) =>
-    refusal(
-      "GP_FULL",
-      `There is no room to read the Fossil repository ${shown(file)}${said(cause)}.`,
-      "Free some space below TMPDIR, or memory.",
-      cause,
-    ),
+  full: because(
+    "GP_FULL",
+    (file) => `There is no room to read the Fossil repository ${file}`,
+    "Free some space below TMPDIR, or memory.",
+  ),
   denied: (file: string, owner: number, cause?: unknown) =>
     refusal(
       "GP_DENIED",

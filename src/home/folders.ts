@@ -35,7 +35,7 @@ export function makeFolders(places: Layout, isShared: boolean): void {
 }
 
 /** Makes the folders that are missing; throws GP_DENIED on one that is no folder, another user's, or open to others. */
-export function requirePlaces(places: Layout): void {
+export function requireFolders(places: Layout): void {
   const isShared = existsSync(places.shared);
   for (const [folder, mode] of foldersOf(places, isShared)) {
     if (isOwnFolder(folder)) requireClosed(folder, isShared && folder === places.spool);

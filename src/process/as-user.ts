@@ -10,49 +10,14 @@
  * Proven by test/fault/privileges.test.ts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { lstatSync, readFileSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
-import { capture } from "./command.ts";
+import { USUAL_PATH } from "./environment.ts";
 import { findProgram } from "./program.ts";
-
-/** An entry of the passwd database. */
-export type User = { name: string; uid: number; gid: number; home: string; shell: string };
-
-const USUAL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/** The users there are, or those with that id or name: as the system's name service says, which may ask a directory;
- *  else as /etc/passwd does. The first entry of an id counts, as everywhere. */
-export async function findUsers(key?: string | number): Promise<User[]> {
-  const isWanted = (user: User): boolean => key === undefined || user.uid === key || user.name === key;
-  const seen = new Set<number>();
-  return parseUsers(await passwdText(key)).filter((user) => {
-    const isFirst = !seen.has(user.uid);
-    seen.add(user.uid);
-    return isFirst && isWanted(user);
-  });
-}
-
-async function passwdText(key: string | number | undefined): Promise<string> {
-  try {
-    const words = key === undefined ? ["passwd"] : ["passwd", String(key)];
-    const { stdout } = await capture(findProgram("getent", USUAL_PATH), words, { env: { PATH: USUAL_PATH } });
-    return stdout.toString("latin1");
-  } catch (error) {
-    if (!(error instanceof GatepostError) || error.code !== "GP_PROGRAM") throw error;
-    return readFileSync("/etc/passwd", "latin1"); // a system without getent has no directory service either
-  }
-}
-
-function parseUsers(text: string): User[] {
-  return text.split("\n").flatMap((line) => {
-    const [name = "", , uid = "", gid = "", , home = "", shell = ""] = line.split(":");
-    const isWhole = name !== "" && /^\d+$/.test(uid) && /^\d+$/.test(gid);
-    return isWhole ? [{ name, uid: Number(uid), gid: Number(gid), home: home || "/", shell: shell || "/bin/sh" }] : [];
-  });
-}
+import type { User } from "./users.ts";
 
 /** All that a user's process gets of an environment. Language and time zone are the system's, and so those of `source`. */
-export function environmentOf(user: User, source: NodeJS.ProcessEnv = process.env): Record<string, string> {
+function environmentFor(user: User, source: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const { name, home, shell, uid } = user;
   const environment: Record<string, string> = {
     ...{ HOME: home, USER: name, LOGNAME: name, SHELL: shell, PATH: USUAL_PATH },
@@ -77,8 +42,8 @@ const STEP = '[ -x "$1" ] && [ -r "$2" ] && exec "$@"; exit 126';
 /** What sh and setpriv exit with when the program cannot be started. Gatepost itself never does. */
 const NOT_STARTED = [126, 127];
 
-/** Starts this node with `argv`, a file and its arguments, as that user, or as root itself (null) in root's own environment. Descriptors 1 and 2 are
- *  shared, stdin is empty. Throws GP_PROGRAM where there is no setpriv; `ended` rejects with it where the user may not
+/** Starts this node with `argv`, a file and its arguments, as that user, or as root itself (null) in root's own
+ *  environment. Descriptors 1 and 2 are shared, stdin is empty. Throws GP_PROGRAM where there is no setpriv; `ended` rejects with it where the user may not
  *  execute our node, and with GP_FULL where the system is out of processes. */
 export function startAs(
   user: User | null,
@@ -89,7 +54,7 @@ export function startAs(
   const words = ["--pdeathsig=TERM", "--", "/bin/sh", "-c", STEP, "sh", process.execPath, ...argv];
   const child = spawn(requireSetpriv(), [...identity, ...words], {
     cwd,
-    env: { ...(user === null ? process.env : environmentOf(user)), ...env },
+    env: { ...(user === null ? process.env : environmentFor(user)), ...env },
     detached: true,
     stdio: ["ignore", "inherit", "inherit"],
   });
