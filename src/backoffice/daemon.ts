@@ -109,8 +109,8 @@ type State = {
   pollAt: number;
   /** When the next pass is due by itself (monotonic: a clock that is set must not put it off). */
   dueAt: number | null;
-  /** The last complaint, and when (monotonic). */
-  said: { message: string; at: number } | null;
+  /** What was complained of last, and when (monotonic). */
+  said: { code: string; at: number } | null;
   /** Repositories whose files changed since a pass began. */
   stirred: Set<RepositoryId>;
   /** Which share of the watched files the poll looked at last. */
@@ -146,7 +146,7 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
     onLooked();
   } catch (thrown) {
     const error = knownError(thrown);
-    complain(state, log, `${layout.home}: ${inOneLine(error)}`);
+    complain(state, log, error.code ?? "", `${layout.home}: ${inOneLine(error)}`);
     onLooked();
     if (state.ctx !== null) closeDatabase(state.ctx.db);
     state.ctx = null;
@@ -159,10 +159,10 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
 
 const isWished = ({ layout, wish }: ServeOptions): boolean => wish?.renew === true || isRung(layout);
 
-/** Says what is wrong, the same thing once a minute. */
-function complain(state: State, log: Log, message: string): void {
-  if (state.said?.message === message && performance.now() - state.said.at < 60_000) return;
-  state.said = { message, at: performance.now() };
+/** Says what is wrong, the same thing once a minute; a full disk has several words for it. */
+function complain(state: State, log: Log, code: string, message: string): void {
+  if (state.said?.code === code && performance.now() - state.said.at < 60_000) return;
+  state.said = { code, at: performance.now() };
   log("error", message);
 }
 

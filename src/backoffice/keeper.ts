@@ -12,6 +12,8 @@
  *      meanwhile nothing happened, and the beat renews it; the token tells, not the time.
  *   5. Trust guards nothing by itself: every write shows the token (store/lease.ts), and whoever takes over ends what is
  *      left of our hooks before it starts them again (lost.ts).
+ *   6. A lease that could not be given back (no room, a sick disk) is left as it is. This process knows which claims it
+ *      still works under, and takes its own other ones for dead; others wait until it has expired.
  *
  * Another process takes the lease when it has expired, or at once when the holder is proven dead: same boot, same pid
  * namespace, and no process with that pid and start time. Proven by test/fault/lease.test.ts and test/torture/lease.test.ts.
@@ -43,6 +45,9 @@ export type Keeper = {
   release(): void;
 };
 
+/** The claims that this process still works under. */
+const claims = new Set<string>();
+
 /** Takes the home's lease and keeps it, or says who holds it. */
 export function keepLease(ctx: HomeContext, length = LEASE_LENGTH): Keeper | { heldBy: LeaseRow } {
   const holder = randomUUID();
@@ -50,6 +55,7 @@ export function keepLease(ctx: HomeContext, length = LEASE_LENGTH): Keeper | { h
   const began = moment();
   const taken = takeLease(ctx.db, { holder, bootId: bootId(), ...self }, began, length, provenDead);
   if ("heldBy" in taken) return taken;
+  claims.add(holder);
   const lost = new AbortController();
   const trust = length - Math.min(MARGIN, length / 10);
   let trustedUntil = began.sinceBoot + trust;
@@ -77,7 +83,10 @@ export function keepLease(ctx: HomeContext, length = LEASE_LENGTH): Keeper | { h
     lost: lost.signal,
     release() {
       stop();
-      if (!lost.signal.aborted) releaseLease(ctx.db, taken.token, holder);
+      claims.delete(holder);
+      try {
+        if (!lost.signal.aborted) releaseLease(ctx.db, taken.token, holder);
+      } catch {} // rule 6; what went wrong before this is what the caller has to hear
     },
   };
 }
@@ -87,5 +96,7 @@ const moment = (): Moment => ({ wall: now(), sinceBoot: sinceBoot() });
 /** Whether the holder of a lease certainly runs no more. */
 export function provenDead(row: LeaseRow): boolean {
   if (row.bootId !== bootId() || row.pid === null || row.startTime === null) return false;
+  if (row.pid === process.pid && row.startTime === processIdentity(process.pid)?.startTime)
+    return row.holder !== null && !claims.has(row.holder);
   return isGone({ pid: row.pid, startTime: row.startTime });
 }

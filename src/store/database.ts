@@ -110,12 +110,14 @@ export function write<T>(db: Database, work: () => T, patience = PATIENCE): T {
 export const snapshot = <T>(db: Database, work: () => T): T =>
   guarded(db, () => db.sqlite.transaction(work).deferred());
 
-function load(path: string, options: SQLite.Options): SQLite.Database {
-  try {
-    return new SQLite(path, options);
-  } catch (error) {
-    throw translate(error, path);
-  }
+const load = (path: string, options: SQLite.Options): SQLite.Database => about(path, () => new SQLite(path, options));
+
+/** The files of a database: itself, and what SQLite makes beside it. */
+export const databaseFiles = (path: string): string[] => ["", "-wal", "-shm", "-journal"].map((end) => path + end);
+
+/** Removes a database that nobody has open, whatever there is of it. */
+export function removeDatabase(path: string): void {
+  for (const file of databaseFiles(path)) rmSync(file, { force: true });
 }
 
 function configure(sqlite: SQLite.Database): void {
@@ -140,7 +142,7 @@ export function createDatabase(path: string): Database {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw translate(error, path);
     } finally {
-      for (const suffix of ["", "-wal", "-shm", "-journal"]) rmSync(temporary + suffix, { force: true });
+      removeDatabase(temporary);
     }
   }
   return openDatabase(path);
@@ -160,13 +162,11 @@ function isSealed(path: string): boolean {
 
 /** Its content as of now, to be read only. */
 function loadSealed(path: string): SQLite.Database {
-  try {
+  return about(path, () => {
     const bytes = readFileSync(path);
     bytes.fill(1, 18, 20); // as a database without a log, which is what it is in memory
     return new SQLite(bytes, { readonly: true });
-  } catch (error) {
-    throw translate(error, path);
-  }
+  });
 }
 
 /** Opens an existing database; one that an older program made is brought up to date first. Refuses what is not ours,

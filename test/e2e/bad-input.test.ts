@@ -57,7 +57,7 @@ wrongCalls(world, "wrong words", app, [
   [
     "bogus",
     2,
-    'gatepost: "bogus" is not a command.\nOne of: init hook backoffice serve runs doctor commit settings uninstall demo. More: gatepost --help\n',
+    'gatepost: "bogus" is not a command.\nOne of: init hook backoffice serve runs doctor backup commit settings service uninstall demo. More: gatepost --help\n',
   ],
   [
     "hook bogus",

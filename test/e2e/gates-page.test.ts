@@ -157,7 +157,8 @@ describe("the environment of server gates", () => {
     home.hooks({ type: "before-receive", command: `env >'${seen}'` });
     const theirs = Object.fromEntries(named.map((name) => [name, ""]));
     const env = { ...theirs, GIT_DIR: ".", THEIRS: "kept" };
-    expect(world.run(["hooks/pre-receive"], { cwd: server, env })).toEqual({ code: 0, stdout: "", stderr: "" });
+    const input = `${"0".repeat(40)} ${"1".repeat(40)} refs/heads/main\n`;
+    expect(world.run(["hooks/pre-receive"], { cwd: server, env, input })).toEqual({ code: 0, stdout: "", stderr: "" });
     const names = fs
       .readFileSync(seen, "utf8")
       .split("\n")

@@ -8,10 +8,11 @@ import { finishHandover } from "../../src/home/handover.ts";
 import { closeHome, openHome } from "../../src/home/open.ts";
 import { listHooks } from "../../src/store/hook.ts";
 import { repositoryByPath } from "../../src/store/repository.ts";
-import { makeWorld, type Outcome, until } from "../helpers/cli.ts";
+import { type Outcome, until } from "../helpers/cli.ts";
+import { makeFossilWorld } from "../helpers/fossil.ts";
 import { type FossilSite, fossilSite } from "../helpers/fossil-site.ts";
 
-const world = makeWorld("gatepost-fossil-deaths-");
+const world = makeFossilWorld("gatepost-fossil-deaths-");
 afterAll(() => world.remove());
 const real = world.run(["sh", "-c", "command -v fossil"]).stdout.trim();
 const bin = world.at("bin");

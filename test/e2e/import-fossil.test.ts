@@ -2,10 +2,11 @@
 import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { fails, makeWorld, until } from "../helpers/cli.ts";
+import { fails, until } from "../helpers/cli.ts";
+import { makeFossilWorld } from "../helpers/fossil.ts";
 import { type FossilSite, fossilSite } from "../helpers/fossil-site.ts";
 
-const world = makeWorld("gatepost-import-fossil-");
+const world = makeFossilWorld("gatepost-import-fossil-");
 afterAll(() => world.remove());
 let site: FossilSite;
 let sites = 0;

@@ -243,6 +243,7 @@ describe("nobody is accused", () => {
     repo.gatepost("hook", "disable", "1", "2");
     repo.gatepost("hook", "enable", "1", "2");
     // As if hooks had been added three hours ago, and disabled from two hours ago until one hour ago.
+    repo.sql("DROP TRIGGER hook_audit_is_fixed");
     for (const [rows, minutes] of [
       ["id <= 2", 180],
       ["id IN (3, 4)", 120],

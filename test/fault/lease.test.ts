@@ -190,6 +190,21 @@ test("D6: a holder that cannot renew gives up when its trust is over, and not be
     expect(readLease(r.home.db)).toMatchObject({ until: ends });
   }));
 
+test("B2: a lease that cannot be given back breaks nothing, and holds up another process until it ends, but not this one", () =>
+  keeping(60_000, async (r, keeper) => {
+    r.hook(":");
+    r.push();
+    sql(r, "BEGIN IMMEDIATE");
+    keeper.release();
+    sql(r, "ROLLBACK");
+    expect(holderOf(r)).toBe(process.pid);
+    expect(world.gatepost(["backoffice", "--nodelay", "--home", r.home.dir]).code).toBe(0);
+    expect(r.runs()).toEqual([]);
+    await r.pass({ nodelay: true });
+    expect(r.runs()).toMatchObject([{ state: "done" }]);
+    expect(readLease(r.home.db)).toMatchObject({ token: keeper.token + 1, holder: null });
+  }));
+
 test("D6: a renewal that fails for a moment costs nothing", () =>
   keeping(9000, async (r, keeper) => {
     sql(r, "BEGIN IMMEDIATE");

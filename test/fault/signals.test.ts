@@ -14,10 +14,10 @@ import { type Daemon, endDaemonsAfterEach, startDaemon, startServer } from "../h
 import { enter, fileOf, isDone, leave, runs, type Served, serve } from "../helpers/served.ts";
 
 const worlds: World[] = [];
-endDaemonsAfterEach();
 afterEach(() => {
   for (const world of worlds.splice(0)) leave(world);
 });
+endDaemonsAfterEach();
 
 /** A world of its own, so that its register holds nothing but what the test puts there. */
 function newWorld(): World {
@@ -337,6 +337,6 @@ test("D9: a server that was reloaded again and again, at work, has no descriptor
     await cycle();
     await until("it holds no more than before", () => held() <= peak);
   }
-  const children = fs.readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, "latin1").trim();
-  expect(children).toBe("");
+  const children = () => fs.readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, "latin1").trim();
+  await until("the last of its children has ended", () => children() === "");
 });

@@ -18,7 +18,8 @@ export type Daemon = {
 
 const daemons: Daemon[] = [];
 
-/** Ends every daemon that a test leaves behind; to be called once in a file that starts some. */
+/** Ends every daemon that a test leaves behind; to be called once in a file that starts some, and after a
+ *  call that has each test take its world away: of such hooks the last one runs first. */
 export function endDaemonsAfterEach(): void {
   afterEach(async () => {
     for (const { child, ended } of daemons.splice(0)) {

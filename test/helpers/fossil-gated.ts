@@ -1,7 +1,8 @@
 /** What the tests of Fossil's gates share: a registered repository with a check-out, and the real fossil. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { type CallOptions, makeWorld, type Outcome, type World } from "./cli.ts";
+import type { CallOptions, Outcome, World } from "./cli.ts";
+import { makeFossilWorld } from "./fossil.ts";
 
 export type FossilGated = {
   readonly world: World;
@@ -30,28 +31,21 @@ export type FossilGated = {
 };
 
 export function fossilGated(given: { checkout?: string; args?: (world: World) => string[] } = {}): FossilGated {
-  const base = makeWorld("gatepost-fossil-");
-  const env = { ...base.env, FOSSIL_HOME: base.at("user"), LC_ALL: "C.UTF-8" };
-  const world: World = {
-    ...base,
-    env,
-    run: (argv, options = {}) => base.run(argv, { ...options, env: { ...env, ...options.env } }),
-  };
+  const world = makeFossilWorld();
   const file = world.at("r.fossil");
   const checkout = world.at(given.checkout ?? "w");
   const must = (outcome: Outcome): Outcome => {
     if (outcome.code !== 0) throw new Error(outcome.stderr + outcome.stdout);
     return outcome;
   };
-  const fossil: FossilGated["fossil"] = (args, options = {}) =>
-    world.run(["fossil", ...args], { cwd: checkout, ...options });
+  const fossil: FossilGated["fossil"] = (args, options = {}) => world.tryFossil(args, { cwd: checkout, ...options });
   const gatepost: FossilGated["gatepost"] = (args, options = {}) =>
-    base.gatepost(args, { cwd: checkout, ...options, env: { ...env, ...options.env } });
+    world.gatepost(args, { cwd: checkout, ...options, env: { ...world.env, ...options.env } });
   fs.mkdirSync(checkout);
-  must(world.run(["fossil", "init", file]));
-  must(fossil(["open", file]));
+  world.fossil(["init", file]);
+  world.fossil(["open", file], { cwd: checkout });
   const extra = given.args?.(world) ?? [];
-  must(base.gatepost(["init", file, ...extra], { env }));
+  must(gatepost(["init", file, ...extra], { cwd: world.dir }));
   must(gatepost(["settings", "automatic-backoffice", "off"]));
   let changes = 0;
   const change = (name = "a"): void => {
@@ -77,14 +71,11 @@ export function fossilGated(given: { checkout?: string; args?: (world: World) =>
     },
     count: () => Number(/check-ins: +(\d+)/.exec(fossil(["info"]).stdout)?.[1]),
     comment: () => {
+      // To the byte, so that blanks at its end are seen.
       const sql = "SELECT comment FROM event WHERE type='ci' ORDER BY objid DESC LIMIT 1";
-      return fossil(["sql", "-R", file, ".mode list", sql], { cwd: world.dir }).stdout.replace(/\n$/, "");
+      return world.fossil(["sql", "-R", file, ".mode list", sql]).replace(/\n$/, "");
     },
     extras: () => fossil(["extras"]).stdout.split("\n").slice(0, -1),
-    list: () => {
-      const sql = "SELECT value FROM config WHERE name='hooks'";
-      const text = fossil(["sql", "-R", file, ".mode list", sql], { cwd: world.dir }).stdout;
-      return text === "" ? [] : JSON.parse(text);
-    },
+    list: () => JSON.parse(world.sql(file, "SELECT value FROM config WHERE name='hooks'") || "[]"),
   };
 }

@@ -2,7 +2,8 @@
  *  read in a folder, one file for each call. */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import type { Outcome, World } from "./cli.ts";
+import type { Outcome } from "./cli.ts";
+import type { FossilWorld } from "./fossil.ts";
 
 export type FossilSite = {
   readonly file: string;
@@ -25,21 +26,15 @@ export type FossilSite = {
   receivedAfter(rcvid: number): string[];
 };
 
-export function fossilSite(world: World, name: string): FossilSite {
+export function fossilSite(world: FossilWorld, name: string): FossilSite {
   const folder = world.at(name);
   const file = join(folder, "r.fossil");
   const checkout = join(folder, "w");
   const out = join(folder, "out");
   fs.mkdirSync(checkout, { recursive: true });
   fs.mkdirSync(out);
-  const env = { FOSSIL_HOME: world.at("user") };
-  function fossil(...args: string[]): string {
-    const { stdout, stderr, code } = world.run(["fossil", ...args], { env, cwd: checkout });
-    if (code !== 0) throw new Error(`fossil ${args.join(" ")}: ${stderr}`);
-    return stdout;
-  }
-  const sql = (query: string): string =>
-    world.run(["fossil", "sql", "-R", file], { env, input: `.mode list\n${query};\n` }).stdout.trimEnd();
+  const fossil = (...args: string[]): string => world.fossil(args, { cwd: checkout });
+  const sql = (query: string): string => world.sql(file, query);
   fossil("init", file);
   fossil("open", file);
   let commits = 0;

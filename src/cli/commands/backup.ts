@@ -37,7 +37,7 @@ const backUp = (given: string, { force = false, json, ...where }: Options): Prom
   });
 
 async function restoreIt(given: string, { force = false, json, home, repository }: Options): Promise<void> {
-  const { homeAt, restore } = await import("../../home/backup.ts");
+  const { homeAt, restore } = await import("../../home/restore.ts");
   const { locate } = await import("../../home/locate.ts");
   const { takeEdited } = await import("../../home/edited.ts");
   const dir = home === undefined ? locate({ repository, cwd: process.cwd() }).home : homeAt(home);
