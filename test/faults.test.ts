@@ -25,14 +25,17 @@ const titled: Titled[] = (readdirSync(join(root, "test"), { recursive: true }) a
     const source = readFileSync(join(root, "test", file), "utf8");
     // Of a table of tests, each row says its title.
     const found = source.matchAll(
-      /(?:\b(?:test|it|describe)\b[^"'`\n]*\(|\bsays:)\s*(["'`])((?:[A-Z]\d+)(?: and [A-Z]\d+)*)\b:? ?((?:(?!\1)[^\n])*)\1/g,
+      /(?:\b(?:test|it|describe)\b[^"'`\n]*\(|\bsays:)\s*(["'`])((?:[A-Z]\d+)(?:(?: and |, )[A-Z]\d+)*)\b:? ?((?:(?!\1)[^\n])*)\1/g,
     );
     return [...found].map(([, , named = "", title = ""]) => ({
-      rows: named.split(" and "),
+      rows: named.split(/ and |, /),
       file,
       title: title.trim(),
     }));
   });
+
+/** Placeholders of tables of tests say nothing to people. */
+const shown = (title: string): string => title.replace(/\$\{[^}]*\}|%[a-z]|\$\w+/g, "…").replace(/[<|]/g, "\\$&");
 
 const byRow = (row: string): Titled[] => titled.filter((one) => one.rows.includes(row));
 
@@ -41,7 +44,7 @@ const list = rows
   .map(
     (row) =>
       `- **${row}**${byRow(row)
-        .map(({ title, file }) => `\n  - ${title.replace(/[<|]/g, "\\$&")} (${file})`)
+        .map(({ title, file }) => `\n  - ${shown(title)} (${file})`)
         .join("")}\n`,
   )
   .join("");

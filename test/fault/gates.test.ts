@@ -83,7 +83,10 @@ print(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(stat
       let said = "";
       child.stdout.on("data", (chunk) => (said += chunk));
       const ended = new Promise((resolve) => child.once("close", resolve));
-      const pid = await until("the hook runs", () => fs.existsSync(pids) && fs.readFileSync(pids, "utf8").trim());
+      const pid = await until(
+        "the hook runs",
+        () => (fs.existsSync(pids) && fs.readFileSync(pids, "utf8").trim()) || null,
+      );
       const open = (): number | false => {
         try {
           return fs.openSync(fifo, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK);

@@ -91,8 +91,12 @@ async function comeToRest(): Promise<void> {
     const isAtRest = (): boolean => {
       const entries = fs.readdirSync(spool).filter((name) => name.endsWith(".entry"));
       for (const name of entries) {
-        const text = fs.readFileSync(join(spool, name), { encoding: "latin1", flag: "r" });
-        if (!/\nend \d+\+?\n$/.test(text)) fs.utimesSync(join(spool, name), 0, 0);
+        try {
+          const text = fs.readFileSync(join(spool, name), { encoding: "latin1", flag: "r" });
+          if (!/\nend \d+\+?\n$/.test(text)) fs.utimesSync(join(spool, name), 0, 0);
+        } catch (error) {
+          if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error; // drained meanwhile
+        }
       }
       return entries.length === 0 && open.get()?.n === 0 && uncut.get()?.n === 0 && explained.get()?.n === 0;
     };

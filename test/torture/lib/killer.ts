@@ -52,8 +52,9 @@ export async function killAtRandom(stand: KillStand, random: Random, count: numb
     leaders: new Set(),
     backoffices: 0,
   };
+  const unseen = Object.keys(KINDS) as Choice[]; // each comes at least once, however few they shall be
   for (let done = 0; done < count; ) {
-    const choice = choose(random);
+    const choice = unseen.length > 0 ? random.pick(unseen) : choose(random);
     const pause = random.below(200);
     const share = random.below(1000) / 1000;
     call(stand, choice, random);
@@ -61,6 +62,7 @@ export async function killAtRandom(stand: KillStand, random: Random, count: numb
     const found = await killOne(stand, choice, random, KINDS[choice].lives * share);
     if (found === null) continue;
     done += 1;
+    if (unseen.includes(choice)) unseen.splice(unseen.indexOf(choice), 1);
     killed.kills.set(choice, (killed.kills.get(choice) ?? 0) + 1);
     if (choice === "largest") killed.largest.set(found.kind, (killed.largest.get(found.kind) ?? 0) + 1);
     const { kind, variables } = found;
