@@ -129,12 +129,12 @@ export class Home {
 
   /** Everything about one run. Throws GP_NO_RUN. */
   run(id: number): RunDetail {
-    return showRun(this.#home, id as RunId);
+    return showRun(this.#home, { id: id as RunId, word: String(id) });
   }
 
   /** Runs it once more and returns the id under which that happens. Throws GP_NO_RUN, or GP_BUSY while it runs. */
   replay(id: number): string {
-    return replayRun(this.#home, id as RunId);
+    return replayRun(this.#home, { id: id as RunId, word: String(id) });
   }
 
   /** Makes one pass: hands out what arrived, and returns when nothing is left to do now. */

@@ -3,10 +3,11 @@
  * anew for each attempt and removed when the run ends. Run and attempt stand on its first line, so that a repeat can be
  * told from the first even by `head -1`.
  */
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Hook } from "../core/hook.ts";
 import type { ProcessIdentity } from "../process/identity.ts";
+import { makeFile } from "../process/replace-file.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import type { Details } from "../vcs/repository.ts";
 import { detailMembers } from "./details.ts";
@@ -69,7 +70,8 @@ const dated = ({ id, at }: Material["leftOut"][number]) => ({ rcvid: id, at: new
  * power cut takes away ran on the machine that was cut off.
  */
 export function writeRunner(path: string, runner: ProcessIdentity & { bootId: string }): void {
-  writeFileSync(`${path}.pid.new`, JSON.stringify(runner), { mode: 0o600 });
+  rmSync(`${path}.pid.new`, { force: true }); // the folder is ours alone; its name tells the sweeper whose it is
+  makeFile(`${path}.pid.new`, JSON.stringify(runner), { mode: 0o600 });
   renameSync(`${path}.pid.new`, `${path}.pid`);
 }
 

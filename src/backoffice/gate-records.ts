@@ -15,7 +15,7 @@ import { formatDuration, type HookId, type Instant, type Millis, type Repository
 import { removeEntry, type SpooledGate, type Unusable } from "../spool/drain.ts";
 import { namespacedRef } from "../spool/entry.ts";
 import { formatGateEntry, type GateEntry, type GateHook } from "../spool/gate-entry.ts";
-import { removeGateLogs, takeGateLogs } from "../spool/gate-log.ts";
+import { removeGateLog, takeGateLogs } from "../spool/gate-log.ts";
 import { requireInPlace, write } from "../store/database.ts";
 import { addGate, type GateUpdate } from "../store/gate.ts";
 import { hookById } from "../store/hook.ts";
@@ -56,14 +56,41 @@ export function storeGateRecords(home: GateHome, gates: readonly SpooledGate[], 
 
 /** Stores what is in the log of gates, likewise. What cannot be used comes back when its file is read for the last time. */
 export function storeGateLog(home: GateHome, patience?: Millis): Unusable[] {
-  const { gates, unusable, done } = takeGateLogs(home.layout.spool, Date.now());
-  if (gates.length === 0 && done.length === 0) return [];
-  const strangers = storeGateRecords(home, gates, patience).map((stranger) => {
-    const record = gates.find(({ name }) => name === stranger.name);
-    return record === undefined ? stranger : { ...stranger, bytes: formatGateEntry(record.entry) };
-  });
-  removeGateLogs(home.layout.spool, done);
-  return done.length > 0 ? [...unusable, ...strangers] : [];
+  const storing = storeGateLogInTurns(home, patience);
+  for (;;) {
+    const step = storing.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** The same a thousand records at a time, so that the caller can let others work in between. */
+export function* storeGateLogInTurns(home: GateHome, patience?: Millis): Generator<void, Unusable[]> {
+  const unusable: Unusable[] = [];
+  const others = new Map<string, Strangers>(); // by log: those of a thousand strangers are one file
+  for (const part of takeGateLogs(home.layout.spool, Date.now())) {
+    const strangers = others.get(part.log) ?? { count: 0, first: "", bytes: [] };
+    others.set(part.log, strangers);
+    for (const { name, reason } of storeGateRecords(home, part.gates, patience)) {
+      if (strangers.count === 0) strangers.first = reason;
+      strangers.count += 1;
+      const record = strangers.bytes.length < STEP ? part.gates.find((gate) => gate.name === name) : undefined;
+      if (record !== undefined) strangers.bytes.push(formatGateEntry(record.entry));
+    }
+    if (part.done) {
+      if (part.unusable !== null) unusable.push(part.unusable);
+      if (strangers.count > 0) unusable.push(strangersOf(part.log, strangers));
+      removeGateLog(home.layout.spool, part.log);
+    }
+    yield;
+  }
+  return unusable;
+}
+
+type Strangers = { count: number; first: string; bytes: Buffer[] };
+
+function strangersOf(log: string, { count, first, bytes }: Strangers): Unusable {
+  const more = count === 1 ? "" : ` (the first of ${count} records of one log of gates)`;
+  return { name: `${log}.strangers.entry`, reason: `${first}${more}`, bytes: Buffer.concat(bytes) };
 }
 
 type HookReader = (id: number) => Hook | null;

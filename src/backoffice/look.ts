@@ -9,18 +9,19 @@
  * itself is read from where the last look ended (arrivals.ts).
  */
 import { statSync } from "node:fs";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { ByteString } from "../core/bytes.ts";
 import { fromSystem, GatepostError, isSystemError } from "../core/errors.ts";
 import { settingMillis } from "../core/settings.ts";
 import type { RepositoryId } from "../core/units.ts";
-import { readSpool, removeEntry, type Spooled, setAside, type Unusable } from "../spool/drain.ts";
+import { readInTurns, removeEntry, type Spooled, setAside, type Unusable } from "../spool/drain.ts";
 import { isGateLogRipe } from "../spool/gate-log.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { listRepositories, parkRepository, type RepositoryRow, repositoryById } from "../store/repository.ts";
 import type { Fingerprint, Repository } from "../vcs/repository.ts";
 import { type Read, readArrivals, storeArrivals } from "./arrivals.ts";
 import type { HomeContext } from "./context.ts";
-import { storeGateLog, storeGateRecords } from "./gate-records.ts";
+import { storeGateLogInTurns, storeGateRecords } from "./gate-records.ts";
 import { originFinder, strangerReason } from "./origin.ts";
 import { followedRefs, type Stored, settleRepository } from "./settle.ts";
 
@@ -38,21 +39,25 @@ const BUSY_AGAIN = 250;
 /** How many repositories have their refs read before the spool is read once for all of them. */
 const GROUP = 32;
 
+/** So many gate records are stored before timers have their turn. */
+const GATES_IN_TURN = 2000;
+
 type Candidate = { row: RepositoryRow; repository: Repository; fingerprint: Fingerprint; early: ReadonlySet<string> };
 
 export async function look(ctx: HomeContext, token: number, reach: Reach): Promise<Looked> {
-  const first = sortSpool(ctx);
-  if (reach !== "spool" || isGateLogRipe(ctx.layout.spool, Date.now())) storeLog(ctx);
+  const first = await sortSpool(ctx);
+  if (reach !== "spool" || isGateLogRipe(ctx.layout.spool, Date.now())) await storeLog(ctx);
   ctx.memory.seen = first.names;
   const grace = settingMillis(ctx.settings, "reconcile-age");
-  const looked: Looked = { receipts: 0, again: first.partial ? grace : null, at: [], locked: false };
+  const again = first.left ? BUSY_AGAIN : first.partial ? grace : null;
+  const looked: Looked = { receipts: 0, again, at: [], locked: false };
   const candidates = findCandidates(ctx, token, reach, first.byRepository);
   looked.at = candidates.map(({ row }) => row.id);
   for (let at = 0; at < candidates.length; at += GROUP) {
     const group = await Promise.all(
       candidates.slice(at, at + GROUP).map((candidate) => readOne(ctx, token, candidate)),
     );
-    const { byRepository } = sortSpool(ctx);
+    const { byRepository } = await sortSpool(ctx);
     for (const read of group) {
       if (read === null) continue;
       if ("busy" in read) {
@@ -102,9 +107,13 @@ function findCandidates(
 /** The spool's entries by repository. What belongs to no repository of this home, or can never be read, is set aside.
  *  Gate records are stored on the way: they tell of what was judged, not of what arrived, and make no repository worth
  *  a look. */
-function sortSpool(ctx: HomeContext) {
-  const view = readSpool(ctx.layout.spool, Date.now(), ctx.memory.spooled);
-  view.unusable.push(...storeGateRecords(ctx, view.gates));
+async function sortSpool(ctx: HomeContext) {
+  const view = await inTurns(readInTurns(ctx.layout.spool, Date.now(), ctx.memory.spooled));
+  for (let at = 0; at < view.gates.length; at += GATES_IN_TURN) {
+    if (at > 0) await nextTurn();
+    for (const stranger of storeGateRecords(ctx, view.gates.slice(at, at + GATES_IN_TURN)))
+      view.unusable.push(stranger);
+  }
   const byRepository = new Map<RepositoryId, Spooled[]>();
   const find = originFinder(ctx);
   for (const spooled of view.entries) {
@@ -116,18 +125,33 @@ function sortSpool(ctx: HomeContext) {
     else list.push(spooled);
   }
   for (const unusable of view.unusable) putAside(ctx, unusable);
-  return { names: view.names, byRepository, partial: view.partial > 0 };
+  return { names: view.names, byRepository, partial: view.partial > 0, left: view.left > 0 };
 }
 
+/** Works through something long in turns. In between timers have theirs: what is in a spool must not cost the lease. */
+async function inTurns<T>(work: Generator<void, T>): Promise<T> {
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+    await nextTurn();
+  }
+}
+
+/** Homes whose `bad/` was found full, which is said once. */
+const full = new WeakSet<HomeContext>();
+
 function putAside(ctx: HomeContext, unusable: Unusable): void {
-  setAside(ctx.layout.spool, unusable);
+  const gone = setAside(ctx.layout.spool, unusable);
   ctx.memory.spooled.delete(unusable.name);
   ctx.log("error", `spool entry ${unusable.name} set aside: ${unusable.reason}`);
+  if (gone === 0 || full.has(ctx)) return;
+  full.add(ctx);
+  ctx.log("error", `${ctx.layout.bad} is full: from now on the oldest files in it are removed`);
 }
 
 /** Gates are stored a little later than receipts: nobody waits for them, but whoever pushes waits for this processor. */
-function storeLog(ctx: HomeContext): void {
-  for (const unusable of storeGateLog(ctx)) putAside(ctx, unusable);
+async function storeLog(ctx: HomeContext): Promise<void> {
+  for (const unusable of await inTurns(storeGateLogInTurns(ctx))) putAside(ctx, unusable);
 }
 
 async function readOne(ctx: HomeContext, token: number, candidate: Candidate) {

@@ -1,7 +1,8 @@
 /**
  * What an earlier holder left behind. An attempt that is open under an older token has no keeper any more: what is left
- * of its process is ended and awaited, the attempt is closed as lost, and its run waits again under the same id; unless
- * that has happened too often, or a hook that kills its backoffice would do so for ever. Proven by
+ * of its process is ended and awaited, the attempt is closed as lost, and its run waits again under the same id. It is
+ * parked instead where something of it cannot be ended, or attempts would overlap; and where that has happened too often,
+ * or a hook that kills its backoffice would do so for ever. Proven by
  * test/torture/kill.test.ts and test/fault/unstarted.test.ts.
  */
 import { VARIABLES } from "../core/substitute.ts";
@@ -30,10 +31,11 @@ export async function recoverLost(ctx: HomeContext, token: number): Promise<void
   for (const { run, number, pid, startTime, ...attempt } of lost) {
     const noted = pid === null || startTime === null ? null : { pid, startTime, bootId: attempt.bootId };
     const runner = noted ?? readRunner(auxiliaryOf(ctx, run));
-    if (runner?.bootId === bootId()) await endGroup(runner); // a pid counts only within its boot
-    await endCarriers(variablesOf(ctx, run)); // what nobody had the time to note, and what left its session
-    const again = writeAsHolder(ctx.db, token, () => {
-      const ended = {
+    const group = runner?.bootId === bootId() ? (await endGroup(runner)).left : 0; // a pid counts only within its boot
+    // What nobody had the time to note, and what left its session.
+    const left = group + (await endCarriers(variablesOf(ctx, run))).left;
+    const ended = writeAsHolder(ctx.db, token, () => {
+      const closed = {
         outcome: "lost",
         exitCode: null,
         detail: null,
@@ -41,17 +43,24 @@ export async function recoverLost(ctx: HomeContext, token: number): Promise<void
         survivors: 0,
         detached: false,
       } as const;
-      finishAttempt(ctx.db, run, number, { ...ended, outputHead: null, outputTail: null, outputBytes: 0 }, now());
+      finishAttempt(ctx.db, run, number, { ...closed, outputHead: null, outputTail: null, outputBytes: 0 }, now());
       const times = timesLost(ctx.db, run);
+      const parked =
+        left > 0
+          ? `lost with its backoffice, and ${left} of its processes cannot be ended`
+          : times < MOST_LOST
+            ? null
+            : `its backoffice died ${times} times while it ran`;
       const end: RunEnd =
-        times < MOST_LOST
+        parked === null
           ? { state: "waiting", reason: "lost with its backoffice", dueAt: now() as Instant }
-          : { state: "parked", reason: `its backoffice died ${times} times while it ran` };
+          : { state: "parked", reason: parked };
       settleRun(ctx.db, run, end, now());
-      return end.state === "waiting";
+      return end;
     });
-    const then = again ? "it runs again" : "it is parked";
-    ctx.log("info", `run ${ctx.incarnation}-${run}: attempt ${number} was lost with its backoffice; ${then}`);
+    const name = nameOf(ctx, run);
+    if (ended.state === "parked") ctx.log("error", `run ${name} is parked: ${ended.reason}`);
+    else ctx.log("info", `run ${name}: attempt ${number} was lost with its backoffice; it runs again`);
   }
 }
 

@@ -5,10 +5,11 @@
  * looks, when nobody else does; taken away by the same. It is a convenience and guards nothing: who may work is decided
  * by the lease. Whoever takes it away looks at the spool once more afterwards, or a push in between would wait.
  */
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { isSystemError } from "../core/errors.ts";
 import type { Layout } from "../core/layout.ts";
 import { isAlive, processIdentity } from "../process/identity.ts";
+import { replaceFile } from "../process/replace-file.ts";
 
 function present(file: string): { pid: number; startTime: string } | null {
   try {
@@ -36,9 +37,7 @@ function write(layout: Layout): boolean {
   const self = processIdentity(process.pid);
   if (self === null) return false; // no /proc: shims start a backoffice each time, and the lease sorts it out
   if (other?.pid === self.pid && other.startTime === self.startTime) return true; // said already: an idle cycle writes nothing
-  const temporary = `${layout.daemonPid}.${process.pid}.new`;
-  writeFileSync(temporary, `${self.pid} ${self.startTime}\n`, { mode: 0o644 });
-  renameSync(temporary, layout.daemonPid);
+  replaceFile(layout.daemonPid, `${self.pid} ${self.startTime}\n`, { mode: 0o644 });
   return true;
 }
 

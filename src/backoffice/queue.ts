@@ -8,10 +8,12 @@
 import { LIST_RETRY_BASE, retryDelay } from "../core/retry.ts";
 import { settingMillis } from "../core/settings.ts";
 import type { HookId, Instant, Millis, RunId } from "../core/units.ts";
+import type { Database } from "../store/database.ts";
 import { hookById } from "../store/hook.ts";
 import type { RepositoryRow } from "../store/repository.ts";
-import { firstParked, openRuns, type Run } from "../store/run.ts";
+import { firstParked, openRuns, type Run, type RunState, runById } from "../store/run.ts";
 import type { HomeContext } from "./context.ts";
+import { runName } from "./trial.ts";
 
 /** What comes next in a repository. */
 export type Next = { run: Run } | { run: null; dueAt: Instant | null };
@@ -44,6 +46,22 @@ export function nextRun(ctx: HomeContext, row: RepositoryRow, at: Instant): Next
 function isDue({ settings }: HomeContext, { dueAt, failures }: Run, at: Instant): boolean {
   const base = Math.max(settingMillis(settings, "retry-base"), LIST_RETRY_BASE) as Millis;
   return dueAt === null || dueAt <= at || dueAt - at > retryDelay(Math.max(failures, 1), base, 0);
+}
+
+/** The earlier run that holds a waiting one back, since its hook asked for --in-order: one that is parked, or one that
+ *  is not over. Null where nothing does. */
+export function holderOf(db: Database, run: Run): { name: string; state: RunState } | null {
+  if (run.state !== "waiting" || hookById(db, run.hook)?.inOrder !== true) return null;
+  const parked = firstParked(db, run.repository);
+  if (behindParked(run, parked, true)) {
+    const holder = runById(db, parked.get(run.hook) ?? run.id);
+    if (holder !== null) return { name: runName(holder), state: holder.state };
+  }
+  for (const other of openRuns(db, run.repository)) {
+    if (other.id === run.id) return null;
+    if (other.hook === run.hook) return { name: runName(other), state: other.state };
+  }
+  return null;
 }
 
 const behindParked = (run: Run, parked: ReadonlyMap<HookId, RunId>, ordered: boolean): boolean =>

@@ -69,8 +69,17 @@ export async function execute(
       note: note.gone === null ? null : JSON.stringify({ gone: note.gone }),
     });
   });
-  const took = ended.took === null ? "" : ` in ${ended.took} ms`;
-  ctx.log(verdict.failed ? "info" : "debug", `run ${runName(run)}: ${verdict.end.reason ?? verdict.end.state}${took}`);
+  tell(trial, ended, verdict);
+}
+
+/** What the log says of an attempt's end. That a run waits for a person is for whoever reads errors alone. */
+function tell({ ctx, run }: Trial, { outcome, took }: AttemptEnd, { end, failed }: Verdict): void {
+  const name = runName(run);
+  const length = took === null ? "" : ` in ${took} ms`;
+  const line = `run ${name}: ${end.reason ?? end.state}${length}`;
+  if (end.state === "parked") ctx.log("error", `run ${name} is parked: ${end.reason}`);
+  else if (outcome === "aborted") ctx.log("info", `${line}; it runs again`);
+  else ctx.log(failed ? "info" : "debug", line);
 }
 
 /** Why a rule that needs the repository leaves the hook out; null when none does. */
@@ -148,8 +157,10 @@ export function describeEnd(end: AttemptEnd): string {
   }
 }
 
+type Verdict = { end: RunEnd; failed: boolean };
+
 /** What becomes of the run. Only what the hook did itself counts against its retries. */
-function judge({ ctx, run, hook }: Trial, end: AttemptEnd): { end: RunEnd; failed: boolean } {
+function judge({ ctx, run, hook, number }: Trial, end: AttemptEnd): Verdict {
   if (end.outcome === "exit" && end.exitCode === 0) return { end: { state: "done", reason: null }, failed: false };
   const reason = describeEnd(end);
   const later = (ms: number): RunEnd => ({ state: "waiting", reason, dueAt: (now() + ms) as Instant });
@@ -165,7 +176,8 @@ function judge({ ctx, run, hook }: Trial, end: AttemptEnd): { end: RunEnd; faile
     return { end: later(retryDelay(failures, base, Math.random())), failed: true };
   }
   if (allowed === 0) return { end: { state: "failed", reason }, failed: true };
-  return { end: { state: "parked", reason: `${reason}, after ${failures} attempts` }, failed: true };
+  // All there were, as they are listed: a run that was released has had more than its failures are counted from.
+  return { end: { state: "parked", reason: `${reason}, after ${number} attempts` }, failed: true };
 }
 
 /** What is not the hook's doing and may pass: the machine is out of processes, memory, descriptors or space, or its disk

@@ -10,6 +10,7 @@ const READING = new Set(["runs", "runs show", "hook list", "hook status", "hook 
 
 function onlyReads(command: Command, name: string): boolean {
   if (name === "doctor") return command.opts()["fix"] !== true;
+  if (name === "hook export") return command.opts()["to"] === undefined;
   return READING.has(name) || (name === "settings" && command.args.length < 2);
 }
 

@@ -6,6 +6,7 @@
  *   HUP         whoever stays reads settings, hooks and the list of homes anew; nothing that runs is disturbed. A single
  *               pass stops. So does whoever stays on a terminal that is gone: nobody could end it from there any more. (nohup
  *               cannot change that, since Node undoes it when it starts; setsid can.)
+ *   USR1        nothing.
  *
  * The handlers stand before anything is opened. A signal that comes earlier, while Node starts, ends the process in the
  * kernel's way, when nothing has been begun. One that comes between then and the first pass is kept in `stop`, which
@@ -23,6 +24,8 @@ export type Signals = {
   hurry: AbortSignal;
   /** 128 and the number of the signal that stopped us; null while none has. */
   stoppedBy(): number | null;
+  /** Calls this with the name of the signal that stops us, now where one has. */
+  onStop(then: (name: NodeJS.Signals) => void): void;
   /** Calls this at each HUP that means to reload; only the latest one given is called. */
   onReload(then: () => void): void;
 };
@@ -30,17 +33,18 @@ export type Signals = {
 /** Puts the handlers in place; to be called once, before anything is opened. */
 export function listenToSignals({ stays }: { stays: boolean }): Signals {
   const [stop, hurry] = [new AbortController(), new AbortController()];
-  let by: number | null = null;
+  let by: NodeJS.Signals | null = null;
   let reload = (): void => {};
   const end = (name: NodeJS.Signals, isUrgent: boolean): void => {
     if (isUrgent || by !== null) hurry.abort();
-    by ??= 128 + constants.signals[name];
+    by ??= name;
     stop.abort();
   };
   const terminal = hasTerminal() ? [0, 1, 2].filter(isatty) : null;
   process.on("SIGTERM", () => end("SIGTERM", false));
   process.on("SIGINT", () => end("SIGINT", false));
   process.on("SIGQUIT", () => end("SIGQUIT", true));
+  process.on("SIGUSR1", () => {}); // or Node would open its debugger, to whoever is on this machine
   process.on("SIGHUP", () => {
     const isGone = terminal !== null && !hasTerminal();
     if (isGone) letGo(terminal);
@@ -50,7 +54,14 @@ export function listenToSignals({ stays }: { stays: boolean }): Signals {
   return {
     stop: stop.signal,
     hurry: hurry.signal,
-    stoppedBy: () => by,
+    stoppedBy: () => (by === null ? null : 128 + constants.signals[by]),
+    onStop: (then) => {
+      const tell = (): void => {
+        if (by !== null) then(by);
+      };
+      stop.signal.addEventListener("abort", tell, { once: true });
+      tell();
+    },
     onReload: (then) => {
       reload = then;
     },

@@ -27,6 +27,8 @@ export const layout = (home: string) => ({
   program: join(home, "bin", "gatepost"),
   /** All hooks in export's format, rewritten at each edit. */
   hooksFile: join(home, "hooks.json"),
+  /** The letters of the newest run ids, for whoever makes the database anew. */
+  incarnation: join(home, "incarnation"),
   /** "PID STARTTIME" of the process that looks at the spool. */
   daemonPid: join(home, "daemon.pid"),
   /** "UPTIME PID": when a shim last started a backoffice, and who starts; removed by the backoffice once it is up. */

@@ -83,6 +83,10 @@ export function requireSettingValue(name: SettingName, value: string): string {
   });
 }
 
+/** A setting's value as people read it: of a length of time with its unit, which may be left out where it is set. */
+export const shownSetting = (name: SettingName, value: string): string =>
+  SETTINGS[name].accepts("1s") && /^\d+$/.test(value) ? `${value} s` : value;
+
 /** All settings of a home, read once per look: the stored text where there is one, else the default. */
 export type Settings = Readonly<Record<SettingName, string>>;
 

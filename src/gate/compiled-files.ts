@@ -5,9 +5,10 @@
  *
  * Proven by test/gate/compile.test.ts and test/e2e/gate-faults.test.ts.
  */
-import { chmodSync, existsSync, linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, lstatSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Layout } from "../core/layout.ts";
+import { makeFile, ownMark } from "../process/replace-file.ts";
 import { syncPath } from "../process/sync.ts";
 
 /** The compiled files of a home: each text is written once, however many files are to have it. */
@@ -27,26 +28,23 @@ export class CompiledFiles {
   put(name: string, text: string): void {
     const file = join(this.#layout.gates, name);
     if (this.#holds(file, text)) return;
-    const temporary = `${file}.${process.pid}.new`;
-    rmSync(temporary, { force: true });
+    const temporary = `${file}.${ownMark()}.new`;
     linkSync(this.#master(text), temporary);
     renameSync(temporary, file);
     this.#changed = true;
   }
 
   #holds(file: string, text: string): boolean {
-    if (statSync(file, { throwIfNoEntry: false })?.size !== Buffer.byteLength(text)) return false;
-    return (statSync(file).mode & 0o777) === this.#mode && readFileSync(file, "utf8") === text;
+    const stat = lstatSync(file, { throwIfNoEntry: false });
+    if (stat?.isFile() !== true || stat.size !== Buffer.byteLength(text)) return false;
+    return (stat.mode & 0o777) === this.#mode && readFileSync(file, "utf8") === text;
   }
 
   #master(text: string): string {
     let master = this.#masters.get(text);
     if (master === undefined) {
-      master = join(this.#layout.gates, `.${process.pid}-${this.#masters.size}.new`);
-      rmSync(master, { force: true });
-      writeFileSync(master, text, { mode: this.#mode });
-      chmodSync(master, this.#mode); // whatever the umask
-      syncPath(master);
+      master = join(this.#layout.gates, `.${ownMark()}.new`);
+      makeFile(master, text, { mode: this.#mode, sync: true });
       this.#masters.set(text, master);
     }
     return master;

@@ -4,7 +4,7 @@
  * Homes work side by side, up to `jobs` in a single pass; a failing home does not keep the others from being worked on,
  * and its error is thrown at the end.
  */
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { Bell } from "../backoffice/bell.ts";
 import type { Log, Progress } from "../backoffice/context.ts";
 import type { HookFunction } from "../backoffice/function-hook.ts";
@@ -16,6 +16,7 @@ import { layout } from "../core/layout.ts";
 import type { Millis } from "../core/units.ts";
 import { ancestors } from "../process/ancestors.ts";
 import { closeInheritedDescriptors } from "../process/environment.ts";
+import { replaceFile } from "../process/replace-file.ts";
 import { entryNames } from "../spool/drain.ts";
 import { closeHome } from "./open.ts";
 import { contextOf, openToRun } from "./serve.ts";
@@ -83,7 +84,7 @@ export async function passAutomatically(
   } catch (error) {
     for (const file of failed) {
       try {
-        writeFileSync(file, `${(error as Error).message}\n`, { mode: 0o600 });
+        replaceFile(file, `${(error as Error).message}\n`, { mode: 0o600 });
       } catch {} // the home cannot be written to, which may be the very reason
     }
     throw error;

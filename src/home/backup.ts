@@ -21,7 +21,9 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
+import { layout } from "../core/layout.ts";
 import { typed } from "../core/shell-word.ts";
+import { ownMark } from "../process/replace-file.ts";
 import { syncPath } from "../process/sync.ts";
 import { copyDatabase, faultsOf } from "../store/backup.ts";
 import { about, databaseFiles, removeDatabase } from "../store/database.ts";
@@ -31,10 +33,11 @@ import { type OpenHome, requireOwner } from "./open.ts";
  *  file is there, or is a database in use; then, and after any other error, everything is as it was. */
 export function backup(home: OpenHome, given: string, force: boolean): { file: string; bytes: number } {
   requireOwner(home.dir);
+  requireName(given);
   const file = placeOf(given);
   const present = statSync(file, { throwIfNoEntry: false });
   requireFree(home, file, present, force);
-  const temporary = `${file}.${process.pid}.new`;
+  const temporary = `${file}.${ownMark()}.new`;
   try {
     about(file, () => {
       rmSync(temporary, { force: true });
@@ -54,6 +57,35 @@ export function backup(home: OpenHome, given: string, force: boolean): { file: s
   } finally {
     removeDatabase(temporary);
   }
+}
+
+/** Refuses "-": a backup is read back and renamed, which only a file can be. */
+function requireName(given: string): void {
+  if (given !== "-") return;
+  throw new GatepostError("GP_USAGE", "A backup is a file: it is neither written to a pipe nor read from one.", {
+    hint: "Name a file. One that is called so: ./-",
+  });
+}
+
+/** The file of a backup that is to be restored into the home at `dir`. Throws GP_NO_FILE, and GP_USAGE on the live one. */
+export function requireBackup(dir: string, given: string): string {
+  requireName(given);
+  const file = resolve(given);
+  const stat = statSync(file, { throwIfNoEntry: false });
+  const hint = "Name the file of a backup.";
+  if (stat === undefined) throw new GatepostError("GP_NO_FILE", `There is no backup at ${file}.`, { hint });
+  if (!stat.isFile())
+    throw new GatepostError("GP_NO_FILE", `${file} is ${stat.isDirectory() ? "a folder" : "no regular file"}.`, {
+      hint,
+    });
+  const isLive = databaseFiles(layout(dir).database).some((live) => {
+    const other = statSync(live, { throwIfNoEntry: false });
+    return other?.ino === stat.ino && other.dev === stat.dev;
+  });
+  if (!isLive) return file;
+  throw new GatepostError("GP_USAGE", `${file} is the database itself, no backup of it. Nothing was changed.`, {
+    hint,
+  });
 }
 
 /** The path with its folder's real one; the folder must be there. */

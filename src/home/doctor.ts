@@ -14,21 +14,31 @@
  */
 import { existsSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
-import { GatepostError } from "../core/errors.ts";
-import { homePlace } from "../core/layout.ts";
+import { GatepostError, knownError } from "../core/errors.ts";
+import { homePlace, layout } from "../core/layout.ts";
 import { typed } from "../core/shell-word.ts";
 import { closedBecause, removeMovedAside } from "../shim/install.ts";
+import { openDatabase } from "../store/database.ts";
 import { hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
-import { FIX, type Finding, failure, fine } from "./doctor/finding.ts";
-import { examineCompiled, examineFiles, examinePlace, examineReadable, openToLook } from "./doctor/home.ts";
+import { FIX, type Finding, failure, fine, PARKED } from "./doctor/finding.ts";
+import {
+  closedDatabase,
+  examineCompiled,
+  examineFiles,
+  examinePlace,
+  examineReadable,
+  openToLook,
+} from "./doctor/home.ts";
 import { invariants, JUDGED, staleAuxiliaries } from "./doctor/invariants.ts";
 import { examineRepository, examineUnknown } from "./doctor/repository.ts";
+import { examineOpen } from "./doctor/work.ts";
 import { takeEdited } from "./edited.ts";
 import { writeHooksFile } from "./exchange.ts";
+import { makeFolders } from "./folders.ts";
 import { compileAll, refreshGates } from "./gates.ts";
 import { register } from "./init.ts";
 import { findRepository, homeOf, type Located, locate } from "./locate.ts";
-import { closeHome, displaced, homeId, type OpenHome, refreshProgram, requireOwner } from "./open.ts";
+import { closeHome, displaced, homeId, type OpenHome, refreshProgram, requireOwner, requireSafe } from "./open.ts";
 import { isRegistered } from "./register.ts";
 import { requireRepository } from "./repositories.ts";
 import { mendFossil } from "./serve.ts";
@@ -69,7 +79,8 @@ export async function doctor(options: DoctorOptions): Promise<Diagnosis> {
   return withCalls({ home, examined, mended, trouble, edited }, options);
 }
 
-const isIll = ({ findings }: Examined): boolean => findings.some(({ level }) => level !== "ok");
+const isBad = ({ level }: Finding): boolean => level !== "ok";
+const isIll = ({ findings }: Examined): boolean => findings.some(isBad);
 
 /** Where a pointer leads nowhere there is no home, and that is the finding. */
 function locateOrLost(options: DoctorOptions): Located | Diagnosis {
@@ -92,42 +103,47 @@ function locateOrLost(options: DoctorOptions): Located | Diagnosis {
 
 async function examine({ home: dir, repository }: Located): Promise<Examined[]> {
   const { home, findings } = openToLook(dir);
-  const all = { kind: "home" as const, name: dir, path: dir, findings: [...findings, ...examineFiles(dir)] };
-  if (home === null) {
-    all.findings.push(examineReadable(dir));
-    if (repository === null || !existsSync(repository)) return [all];
-    const name = basename(repository) === ".git" ? basename(dirname(repository)) : basename(repository);
-    return [{ kind: "repository", name, path: repository, findings: await examineUnknown(repository) }, all];
-  }
+  const files = examineFiles(dir);
+  if (home === null) return examineWithoutRows(dir, repository, [...findings, ...files]);
   try {
-    const wanted = compileAll(home);
-    all.findings.push(...examinePlace(home), ...examineCompiled(home, wanted), ...(await examinePromises(home)));
-    const examined: Examined[] = [];
-    for (const row of rowsOf(home, repository)) {
-      const findings = await examineRepository(home, row, wanted);
-      examined.push({ kind: "repository", name: row.name, path: row.path, findings });
-    }
-    return [...examined, all];
+    return await examineWithRows(home, repository, [...findings, ...files]);
+  } catch (error) {
+    if (!(error instanceof GatepostError) || error.code !== "GP_DAMAGED") throw error;
+    return examineWithoutRows(dir, repository, [...findings.filter(isBad), closedDatabase(error), ...files]);
   } finally {
     closeHome(home);
   }
 }
 
-/** The promises, each broken one by its number. What cannot be read of a damaged database was said before. */
-async function examinePromises(home: OpenHome): Promise<Finding[]> {
-  try {
-    const broken = await invariants(home);
-    if (broken.length === 0) return [fine("invariants", `${JUDGED.length} invariants: ${JUDGED.join(" ")}.`)];
-    return broken.map(({ promise, level, says, mend }) => ({
-      level,
-      about: promise,
-      says: `${promise}: ${says}`,
-      mend,
-    }));
-  } catch (error) {
-    if (error instanceof GatepostError && error.code === "GP_DAMAGED") return [];
-    throw error;
+/** Where the rows of the database cannot be read, or not be believed. */
+async function examineWithoutRows(dir: string, repository: string | null, findings: Finding[]): Promise<Examined[]> {
+  const all = { kind: "home" as const, name: dir, path: dir, findings: [...findings, examineReadable(dir)] };
+  if (repository === null || !existsSync(repository)) return [all];
+  const name = basename(repository) === ".git" ? basename(dirname(repository)) : basename(repository);
+  return [{ kind: "repository", name, path: repository, findings: await examineUnknown(repository) }, all];
+}
+
+async function examineWithRows(home: OpenHome, repository: string | null, findings: Finding[]): Promise<Examined[]> {
+  const wanted = compileAll(home);
+  const examined: Examined[] = [];
+  const own = [...examinePlace(home), ...examineCompiled(home, wanted), ...examineOpen(home)];
+  own.push(...(await examinePromises(home)));
+  for (const row of rowsOf(home, repository)) {
+    const found = await examineRepository(home, row, wanted);
+    examined.push({ kind: "repository", name: row.name, path: row.path, findings: found });
   }
+  return [...examined, { kind: "home", name: home.dir, path: home.dir, findings: [...findings, ...own] }];
+}
+
+/** The promises, each broken one by its number, and how many hold. */
+async function examinePromises(home: OpenHome): Promise<Finding[]> {
+  const broken = await invariants(home);
+  const holds = JUDGED.filter((promise) => broken.every((one) => one.promise !== promise));
+  const says = `${holds.length} promises hold (docs/promise.md): ${holds.join(" ")}.`;
+  return [
+    fine("promises", says),
+    ...broken.map(({ promise, level, says, mend }) => ({ level, about: promise, says: `${promise}: ${says}`, mend })),
+  ];
 }
 
 const rowsOf = (home: OpenHome, repository: string | null): RepositoryRow[] =>
@@ -135,41 +151,54 @@ const rowsOf = (home: OpenHome, repository: string | null): RepositoryRow[] =>
 
 type Mended = Pick<Diagnosis, "trouble" | "edited">;
 
-async function mend({ home: dir, repository }: Located, found: readonly Examined[]): Promise<Mended> {
-  const { home } = openToLook(dir);
-  const trouble: string[] = [];
-  const edited: string[] = [];
-  if (home === null) return { trouble, edited };
+async function mend(located: Located, found: readonly Examined[]): Promise<Mended> {
+  const done: Mended = { trouble: [], edited: [] };
+  const { home: dir } = located;
   try {
-    if (displaced(home) !== null || !isRegistered({ id: homeId(home), path: dir }))
-      return {
-        trouble: [`The home ${dir} is not one that this user has registered here. Nothing was mended.`],
-        edited,
-      };
-    refreshProgram(home);
-    writeHooksFile(home);
-    const ill = new Set(found.filter((one) => one.kind === "home" || isIll(one)).map(({ path }) => path));
-    const everything = found.some((one) => one.kind === "home" && isIll(one));
-    let registered = false;
-    for (const row of rowsOf(home, repository)) {
-      if (!(everything && !registered) && !ill.has(row.path)) continue;
-      if (!existsSync(row.path) || !isServed(home, row)) continue;
-      try {
-        edited.push(...(await register(row.path, dir)).edited);
-        registered = true;
-        for (const { path } of hooksFolders(row)) if (closedBecause(path) === null) removeMovedAside(path);
-      } catch (error) {
-        if (!(error instanceof GatepostError)) throw error;
-        trouble.push(error.message);
-      }
+    requireSafe(dir);
+    const home: OpenHome = { dir, layout: layout(dir), db: openDatabase(layout(dir).database) };
+    try {
+      await mendHome(home, located.repository, found, done);
+    } finally {
+      closeHome(home);
     }
-    refreshGates(home);
-    for (const path of staleAuxiliaries(home)) rmSync(path, { force: true });
-    trouble.push(...(await mendFossil(home)));
-  } finally {
-    closeHome(home);
+  } catch (error) {
+    const { message } = knownError(error);
+    if (!found.some(({ findings }) => findings.some(({ says }) => says.startsWith(message))))
+      done.trouble.push(message);
   }
-  return { trouble, edited: [...edited, ...takeEdited()] };
+  return { ...done, edited: [...done.edited, ...takeEdited()] };
+}
+
+async function mendHome(home: OpenHome, repository: string | null, found: readonly Examined[], done: Mended) {
+  const { dir } = home;
+  if (displaced(home) !== null || !isRegistered({ id: homeId(home), path: dir })) {
+    const why = `The home ${dir} is not one that this user has registered here. Nothing was mended.`;
+    const path = repository ?? listRepositories(home.db).find((row) => existsSync(row.path))?.path;
+    const next = `gatepost init ${path === undefined ? "PATH" : typed(path)}`;
+    done.trouble.push(`${why} If its hooks shall run here: ${next}`);
+    return;
+  }
+  const ill = new Set(found.filter((one) => one.kind === "home" || isIll(one)).map(({ path }) => path));
+  const everything = found.some((one) => one.kind === "home" && isIll(one));
+  if (everything) makeFolders(home.layout, existsSync(home.layout.shared));
+  refreshProgram(home);
+  writeHooksFile(home);
+  let registered = false;
+  for (const row of rowsOf(home, repository)) {
+    if (!(everything && !registered) && !ill.has(row.path)) continue;
+    if (!existsSync(row.path) || !isServed(home, row)) continue;
+    try {
+      done.edited.push(...(await register(row.path, dir)).edited);
+      registered = true;
+      for (const { path } of hooksFolders(row)) if (closedBecause(path) === null) removeMovedAside(path);
+    } catch (error) {
+      done.trouble.push(knownError(error).message);
+    }
+  }
+  refreshGates(home);
+  for (const path of staleAuxiliaries(home)) rmSync(path, { force: true });
+  done.trouble.push(...(await mendFossil(home)));
 }
 
 /** Whether it is this home's to mend: not one that another home has taken over, or that another user owns. */
@@ -184,8 +213,9 @@ function withCalls(diagnosis: Diagnosis, { repository, home }: DoctorOptions): D
     ...(home === undefined ? [] : [`--home ${typed(home)}`]),
     ...(repository === undefined ? [] : [`-R ${typed(repository)}`]),
   ];
-  const call = [FIX, ...where].join(" ");
   for (const { findings } of diagnosis.examined)
-    for (const finding of findings) if (finding.mend !== null) finding.mend = finding.mend.replace(FIX, () => call);
+    for (const finding of findings)
+      for (const call of [FIX, PARKED])
+        if (finding.mend !== null) finding.mend = finding.mend.replace(call, () => [call, ...where].join(" "));
   return diagnosis;
 }

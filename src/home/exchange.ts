@@ -6,15 +6,17 @@
  *
  * Ids are not part of it: they belong to a home. A repository is written by its name in the home.
  */
-import { renameSync, writeFileSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
 import { ARTIFACTS, DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, type Scope } from "../core/hook.ts";
 import { nearest } from "../core/hook-type.ts";
 import { repeatedKey } from "../core/json-keys.ts";
 import type { Millis } from "../core/units.ts";
+import { replaceFile } from "../process/replace-file.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
 import { listRepositories, repositoryById, repositoryByName } from "../store/repository.ts";
+import { readSetting } from "../store/setting.ts";
+import { noteIncarnation } from "./given-out.ts";
 import type { OpenHome } from "./open.ts";
 
 export type HookJson = Readonly<Record<string, unknown>>;
@@ -56,14 +58,14 @@ export const exportHooks = (home: OpenHome, hooks: readonly Hook[]): Exported =>
   hooks: hooks.map((hook) => hookToJson(home, hook)),
 });
 
-/** Rewrites `<home>/hooks.json`, so that a lost database costs history but never hooks. */
+/** Rewrites `<home>/hooks.json`, so that a lost database costs history but never hooks, and notes beside it which run ids
+ *  were given out. */
 export function writeHooksFile(home: OpenHome): void {
   // Read and written under the write lock: of two edits at once, the later one's file stays.
   write(home.db, () => {
     const text = `${JSON.stringify(exportHooks(home, listHooks(home.db)), null, 2)}\n`;
-    const temporary = `${home.layout.hooksFile}.${process.pid}.new`;
-    writeFileSync(temporary, text, { mode: 0o600 });
-    renameSync(temporary, home.layout.hooksFile);
+    replaceFile(home.layout.hooksFile, text, { mode: 0o600 });
+    noteIncarnation(home.layout, readSetting(home.db, "incarnation") ?? "a");
   });
 }
 

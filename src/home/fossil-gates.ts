@@ -14,13 +14,14 @@
  * Proven by test/e2e/fossil-gates.test.ts.
  */
 
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
 import { covers, DEFAULT_SEQUENCE, type Hook } from "../core/hook.ts";
 import { homePlace } from "../core/layout.ts";
 import { quoted } from "../core/shell-word.ts";
 import type { RepositoryId } from "../core/units.ts";
 import { pathFunction } from "../gate/path-case.ts";
+import { replaceFile } from "../process/replace-file.ts";
 import {
   editorScript,
   FOSSIL_ENTRY_START,
@@ -68,7 +69,7 @@ export function noteLists(home: OpenHome): void {
   if (script || rows.some(({ row, isAsked }) => isAsked || messages.some(({ scope }) => covers(scope, row))))
     putFossilShims(home.dir);
   if (rows.some(({ row, isAsked }) => isAsked !== stands(row)))
-    writeFileSync(placeOfNote(home.layout), `${process.pid} ${process.hrtime.bigint()}\n`, { mode: 0o644 });
+    replaceFile(placeOfNote(home.layout), `${process.pid} ${process.hrtime.bigint()}\n`, { mode: 0o644 });
 }
 
 type InLine = {

@@ -10,7 +10,7 @@
  *
  * Proven by test/gate/compile.test.ts and test/e2e/gate-faults.test.ts.
  */
-import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GatepostError, isSystemError } from "../core/errors.ts";
 import { bySequence, covers, type Hook } from "../core/hook.ts";
@@ -18,6 +18,7 @@ import { IN_PLACE, isServerType, type Kind, nativeHooks } from "../core/hook-typ
 import { homePlace } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
 import { CompiledFiles } from "../gate/compiled-files.ts";
+import { putMark } from "../process/replace-file.ts";
 import {
   closedBecause,
   installGates,
@@ -31,6 +32,7 @@ import {
   WORK_RECEIVERS,
 } from "../shim/install.ts";
 import { removeLitter } from "../shim/litter.ts";
+import { namesIn } from "../shim/look-in.ts";
 import { syncShims } from "../shim/put.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
@@ -53,8 +55,15 @@ export function marked<T>(home: OpenHome, edit: () => T): T {
   }
 }
 
-/** Notes that the gates may differ from the database until they are refreshed. */
-export const markStale = (home: OpenHome): void => writeFileSync(home.layout.stale, "", { mode: 0o644 });
+/** Notes that the gates may differ from the database until they are refreshed. Throws GP_NO_FILE where there is no folder
+ *  for them: whatever stood in it is gone, and its gates refuse. */
+export function markStale({ layout: { gates, stale } }: OpenHome): void {
+  if (!existsSync(gates))
+    throw new GatepostError("GP_NO_FILE", `${gates} is missing, so that gates refuse. Nothing was changed.`, {
+      hint: "Make it anew: gatepost doctor --fix",
+    });
+  putMark(stale);
+}
 
 /** The file that holds the compiled hooks of a type for a repository. */
 export const compiledFile = (home: OpenHome, row: Pick<RepositoryRow, "id" | "path" | "kind">, type: string): string =>
@@ -79,7 +88,7 @@ export function refreshGates(home: OpenHome): Unreached[] {
     const unreached = wanted.shims.flatMap((change) => tryToBringInLine(change) ?? []);
     syncShims();
     for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
-    const litter = readdirSync(home.layout.gates).filter((name) => name.endsWith(".new")); // of one that died
+    const litter = namesIn(home.layout.gates).filter((name) => name.endsWith(".new")); // of one that died
     for (const name of litter) rmSync(join(home.layout.gates, name));
     removeHomeLitter(home.layout);
     noteLists(home);
@@ -227,4 +236,4 @@ function bringInLine({ folder, use, natives, receivers }: ShimChange): void {
 
 /** Names in gates/ that are compiled files. */
 export const compiledNames = (home: OpenHome): string[] =>
-  readdirSync(home.layout.gates).filter((name) => IN_PLACE.includes(name.replace(/^\d+\./, "")));
+  namesIn(home.layout.gates).filter((name) => IN_PLACE.includes(name.replace(/^\d+\./, "")));

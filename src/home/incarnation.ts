@@ -3,8 +3,7 @@ import { readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { layout } from "../core/layout.ts";
 import { MINUTE } from "../core/units.ts";
-import { type Reached, reachedBy } from "../store/backup.ts";
-import { lookInto } from "../store/database.ts";
+import { type Given, givenBy } from "../store/backup.ts";
 
 /** a, b, … z, aa, ab, … */
 export function nextIncarnation(text: string): string {
@@ -18,32 +17,42 @@ const isLater = (one: string, other: string): boolean =>
   one.length === other.length ? one > other : one.length > other.length;
 
 /**
- * The incarnation for a state that goes on in the home at `dir`: behind its own, behind that of the database in whose
- * place it comes, and behind those of databases that earlier restores moved aside: a backup that is restored twice must
- * not make the same one twice. Where the database in its place cannot tell, the letters go on with the time.
+ * The incarnation for a state that goes on: behind its own, behind that of the database in whose place it comes
+ * (`since`), and behind those of databases that earlier restores moved aside: a backup that is restored twice must not
+ * make the same one twice. Where the database in its place cannot tell, the letters go on with the time.
  */
-export function furtherIncarnation(dir: string, since: Reached | null): (own: Reached) => string {
-  const known = [...(since === null ? [] : [since]), ...movedAside(dir)].map(({ incarnation }) => incarnation);
-  return ({ incarnation }) => {
-    const newest = known.reduce((one, other) => (isLater(other, one) ? other : one), incarnation);
-    return since === null
-      ? nextIncarnation(newest) + letters(Math.floor(Date.now() / MINUTE))
-      : nextIncarnation(newest);
-  };
+export function furtherIncarnation(own: Given, since: Given | null, aside: readonly Given[]): string {
+  const known = [own, ...(since === null ? [] : [since]), ...aside].map(({ incarnation }) => incarnation);
+  const newest = known.reduce((one, other) => (isLater(other, one) ? other : one));
+  return since === null ? nextIncarnation(newest) + letters(Math.floor(Date.now() / MINUTE)) : nextIncarnation(newest);
 }
 
-function movedAside(dir: string): Reached[] {
-  const { database } = layout(dir);
-  const names = readdirSync(dirname(database)).filter((name) =>
-    /^\.before-restore-\d+$/.test(name.slice(basename(database).length)),
-  );
-  return names.flatMap((name) => {
+/** The database that a restore moved aside last (null: none), and the name of the next one. */
+export function movedAside(database: string): { last: string | null; next: string } {
+  const last = asideOf(database).at(-1) ?? null;
+  return { last, next: `${database}${ASIDE}${(last === null ? 0 : numberOf(last)) + 1}` };
+}
+
+/** What the databases that restores moved aside in the home at `dir` had given out, as far as they can be read. */
+export const givenBefore = (dir: string): Given[] =>
+  asideOf(layout(dir).database).flatMap((file) => {
     try {
-      return [lookInto(join(dir, name), reachedBy)];
+      return [givenBy(file)];
     } catch {
       return []; // it was moved aside because it cannot be read
     }
   });
+
+const ASIDE = ".before-restore-";
+const numberOf = (name: string): number => Number(/\d+$/.exec(name)?.[0] ?? 0);
+
+/** The latest last. */
+function asideOf(database: string): string[] {
+  const start = basename(database) + ASIDE;
+  return readdirSync(dirname(database))
+    .filter((name) => name.startsWith(start) && /^\d+$/.test(name.slice(start.length)))
+    .sort((one, other) => numberOf(one) - numberOf(other))
+    .map((name) => join(dirname(database), name));
 }
 
 /** A number in letters. */

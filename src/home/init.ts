@@ -3,12 +3,13 @@
  * its present state, and put the shims into its hooks folder. Calling it again changes nothing that is as it
  * should be, and mends what is not: a shim that is gone, a home that was moved.
  */
-import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
 import { GatepostError } from "../core/errors.ts";
 import { homePlace, layout, pointerText } from "../core/layout.ts";
 import { typed } from "../core/shell-word.ts";
 import type { Instant, RepositoryId } from "../core/units.ts";
+import { replaceFile } from "../process/replace-file.ts";
 import { lookInto, write } from "../store/database.ts";
 import {
   addRepository,
@@ -112,7 +113,7 @@ async function bringAllInLine(home: OpenHome, also?: RepositoryId): Promise<void
 /** Puts the pointer file in place; what came along with a copy of the repository is kept beside it. */
 function writePointer(place: string, home: string, id: number): void {
   if (statSync(place, { throwIfNoEntry: false })?.isDirectory()) renameSync(place, `${place}.copied-${Date.now()}`);
-  writeFileSync(place, pointerText(home, id), { mode: 0o644 });
+  replaceFile(place, pointerText(home, id), { mode: 0o644 });
 }
 
 function requireOwnRepository(gitDir: string): void {

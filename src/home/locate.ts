@@ -20,6 +20,7 @@ import { GatepostError } from "../core/errors.ts";
 import type { Kind } from "../core/hook-type.ts";
 import { homePlace, layout, readPointer } from "../core/layout.ts";
 import { typed } from "../core/shell-word.ts";
+import { sudoWord } from "../process/users.ts";
 import { findFossil } from "../vcs/fossil.ts";
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
@@ -56,7 +57,7 @@ function readText(path: string): string | null {
 function requireRoots(path: string, owner: number): void {
   if (owner === 0 || process.geteuid?.() !== 0) return;
   throw new GatepostError("GP_NOT_OWNER", `${path} belongs to another user (uid ${owner}): root does not read it.`, {
-    hint: `As its owner: sudo -u '#${owner}' gatepost …`,
+    hint: `As its owner: sudo -u ${sudoWord(owner)} gatepost …`,
   });
 }
 
@@ -187,7 +188,11 @@ const notThere = (path: string): string =>
   isThere(path) ? `${path} is in no repository.` : `There is nothing at ${path}.`;
 
 function requireHome(path: string): string {
-  if (isThere(layout(path).database)) return realpathSync(path);
+  const { database } = layout(path);
+  if (isThere(database)) {
+    requireRoots(database, lstatSync(database).uid); // in a folder of root's that all may write to, it may be anybody's
+    return realpathSync(path);
+  }
   throw new GatepostError("GP_NO_HOME", `${path} is no Gatepost home.`, {
     hint: "A home is made by: gatepost init --home DIR REPOSITORY…",
   });

@@ -8,16 +8,18 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { chmodSync, existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, rmSync, statSync } from "node:fs";
 import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
+import { putMark } from "../process/replace-file.ts";
 import { closeDatabase, createDatabase, lookInto, write } from "../store/database.ts";
 import { forgetPast } from "../store/past.ts";
 import { noteFullLook, putSetting, readSetting } from "../store/setting.ts";
 import { writeHooksFile } from "./exchange.ts";
 import { makeFolders } from "./folders.ts";
+import { freshIncarnation, noteIncarnation } from "./given-out.ts";
 import { nextIncarnation } from "./incarnation.ts";
-import { type OpenHome, refreshProgram, requireOwner } from "./open.ts";
+import { type OpenHome, refreshProgram, requireOwner, requireSafe } from "./open.ts";
 import { addToRegister, prepareRegister } from "./register.ts";
 
 /** How a home came to be open: it was there, made now, moved here, copied here, or restored. */
@@ -39,11 +41,16 @@ export function makeHome(dir: string, shared: boolean): Made {
   if (existsSync(dir)) requireOwner(dir);
   const isShared = shared || existsSync(places.shared);
   makeFolders(places, isShared);
-  if (isShared) writeFileSync(places.shared, "");
+  requireSafe(dir);
+  if (isShared) putMark(places.shared);
   const home: OpenHome = { dir, layout: places, db: createDatabase(places.database) };
   try {
     chmodSync(places.database, 0o600);
-    const how = write(home.db, () => settleIdentity(home, existed));
+    const how = write(home.db, () => {
+      const settled = settleIdentity(home, existed);
+      noteIncarnation(places, readSetting(home.db, "incarnation") ?? "a"); // before anything can run under it
+      return settled;
+    });
     refreshProgram(home);
     rmSync(places.failed, { force: true }); // whatever kept a backoffice from working may be over
     writeHooksFile(home);
@@ -64,7 +71,7 @@ function settleIdentity(home: OpenHome, existed: boolean): Made["how"] {
   };
   if (was.id === null || was.path === null) {
     putSetting(home.db, "home.id", randomUUID());
-    putSetting(home.db, "incarnation", "a");
+    putSetting(home.db, "incarnation", freshIncarnation(home.layout));
     noteFullLook(home.db, Date.now()); // each repository is read when it is registered
     place();
     return "made";

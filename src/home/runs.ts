@@ -2,9 +2,10 @@
 import { readFileSync, statSync } from "node:fs";
 import { storeGateLog, storeGateRecords } from "../backoffice/gate-records.ts";
 import { watcherOf } from "../backoffice/presence.ts";
+import { holderOf } from "../backoffice/queue.ts";
 import { runName } from "../backoffice/trial.ts";
 import { GatepostError, isSystemError } from "../core/errors.ts";
-import type { Instant, Millis, RunId } from "../core/units.ts";
+import type { Instant, Millis, RepositoryId, RunId } from "../core/units.ts";
 import { readGates, setAside } from "../spool/drain.ts";
 import { type Batch, batchById } from "../store/batch.ts";
 import { write } from "../store/database.ts";
@@ -12,7 +13,7 @@ import { gateById, updatesOfGate } from "../store/gate.ts";
 import { rcvidOf, receiptsBetween } from "../store/receipt.ts";
 import { updatesOfReceipt } from "../store/ref.ts";
 import { repositoryById } from "../store/repository.ts";
-import { addRun, type GateRun, type Run, runById } from "../store/run.ts";
+import { addRun, type GateRun, type Run, type RunState, runById } from "../store/run.ts";
 import {
   type Attempt,
   attemptsOf,
@@ -38,7 +39,12 @@ export type RunLine = {
   /** Of the last attempt; null when there was none or it is still going on. */
   took: number | null;
   startedAt: Instant | null;
+  /** What a waiting run of a hook with --in-order waits for: an earlier run. Null where it waits for its time alone. */
+  heldBy: { name: string; state: RunState } | null;
 };
+
+/** A run as it was asked for: its number, and the word that was typed. */
+export type Asked = { id: RunId; word: string };
 
 export type { RunFilter } from "../store/run-view.ts";
 
@@ -47,6 +53,10 @@ export function listRuns(home: OpenHome, filter: RunFilter): RunLine[] {
   takeInGates(home);
   return findRuns(home.db, filter).map((run) => lineOf(home, run));
 }
+
+/** Whether there is any run, in the repository or in the home. */
+export const isAnyRun = (home: OpenHome, repository: RepositoryId | null): boolean =>
+  findRuns(home.db, { repository, hook: null, states: null, since: null, after: null, limit: 1 }).length > 0;
 
 /** A list can do without the newest gates for once, but must not keep anybody waiting. */
 const PATIENCE = 500 as Millis;
@@ -83,10 +93,11 @@ function lineOf(home: OpenHome, run: Run | GateRun): RunLine {
   };
   if (run.gate !== null) {
     const gate = gateOf(home, run);
-    return { ...common, gate, what: gate === null ? "?" : summaryOfGate(gate) };
+    return { ...common, heldBy: null, gate, what: gate === null ? "?" : summaryOfGate(gate) };
   }
   const batch = batchById(home.db, run.batch);
-  return { ...common, gate: null, what: batch === null ? "?" : summaryOfArrivals(arrivals(home, run, batch)) };
+  const what = batch === null ? "?" : summaryOfArrivals(arrivals(home, run, batch));
+  return { ...common, heldBy: holderOf(home.db, run), gate: null, what };
 }
 
 function gateOf(home: OpenHome, run: GateRun): JudgedGate | null {
@@ -108,24 +119,26 @@ function arrivals(home: OpenHome, run: Run, batch: Batch): Arrival[] {
 export type RunDetail = RunLine & { batch: Batch | null; receipts: Arrival[]; attempts: Attempt[] };
 
 /** Everything about one run; of a gate's, batch and receipts are empty. Gate records that wait are stored before. */
-export function showRun(home: OpenHome, id: RunId): RunDetail {
+export function showRun(home: OpenHome, asked: Asked): RunDetail {
   takeInGates(home);
-  const run = requireRun(home, id);
+  const run = requireRun(home, asked);
   const batch = run.gate === null ? batchById(home.db, run.batch) : null;
   const receipts = run.gate !== null || batch === null ? [] : arrivals(home, run, batch);
-  return { ...lineOf(home, run), batch, receipts, attempts: attemptsOf(home.db, id) };
+  return { ...lineOf(home, run), batch, receipts, attempts: attemptsOf(home.db, run.id) };
 }
 
-function requireRun(home: OpenHome, id: RunId): Run | GateRun {
+/** After a restore a number may have been another run's, of which only the name is left in logs. */
+function requireRun(home: OpenHome, { id, word }: Asked): Run | GateRun {
   const run = runById(home.db, id);
-  if (run === null)
-    throw new GatepostError("GP_NO_RUN", `There is no run ${id}.`, { hint: "The latest runs: gatepost runs" });
-  return run;
+  if (run !== null && (word === String(id) || word === runName(run))) return run;
+  throw new GatepostError("GP_NO_RUN", `There is no run ${word}.`, {
+    hint: run === null ? "The latest runs: gatepost runs" : `Number ${id} is run ${runName(run)}.`,
+  });
 }
 
 /** The run, if it is one that the backoffice can run again or give up. */
-function requireBatchRun(home: OpenHome, id: RunId): Run {
-  const run = requireRun(home, id);
+function requireBatchRun(home: OpenHome, asked: Asked): Run {
+  const run = requireRun(home, asked);
   if (run.gate === null) return run;
   throw new GatepostError(
     "GP_USAGE",
@@ -140,36 +153,58 @@ function requireBatchRun(home: OpenHome, id: RunId): Run {
 }
 
 /** Runs all of these once more, or none; see `replayRun`. */
-export const replayRuns = (home: OpenHome, ids: readonly RunId[]): string[] =>
-  write(home.db, () => ids.map((id) => replayRun(home, id)));
+export const replayRuns = (home: OpenHome, asked: readonly Asked[]): string[] =>
+  write(home.db, () => asked.map((one) => replayRun(home, one)));
+
+/** Lets all of these try again, or none; see `freeRun`. */
+export const freeRuns = (home: OpenHome, asked: readonly Asked[]): string[] =>
+  write(home.db, () => asked.map((one) => freeRun(home, one)));
 
 /** Gives up all of these, or none. */
-export const giveUpRuns = (home: OpenHome, ids: readonly RunId[]): void =>
+export const giveUpRuns = (home: OpenHome, asked: readonly Asked[]): void =>
   write(home.db, () => {
-    for (const id of ids) giveUpRun(home, id);
+    for (const one of asked) giveUpRun(home, one);
   });
 
 /** Runs it once more. One that waits or is parked starts now, under its own id; of one that is over, a new run is made
  *  on the same batch. Returns the name of the run that will start. Throws GP_USAGE for the run of a gate. */
-export function replayRun(home: OpenHome, id: RunId): string {
+export function replayRun(home: OpenHome, asked: Asked): string {
   requireOwner(home.dir);
   return write(home.db, () => {
-    const run = requireBatchRun(home, id);
+    const run = requireBatchRun(home, asked);
     const now = Date.now() as Instant;
     if (run.state === "running") throw busy(run);
-    if (releaseRun(home.db, id, now)) return runName(run);
-    const again = addRun(home.db, { ...run, replayOf: id, reason: null, skipped: false, now });
-    return runName({ incarnation: run.incarnation, id: again });
+    if (releaseRun(home.db, run.id, now)) return runName(run);
+    // The new one is of today's incarnation: with the old one it could have the name of a run that a restore undid.
+    const incarnation = readSetting(home.db, "incarnation") ?? "a";
+    const id = addRun(home.db, { ...run, incarnation, replayOf: run.id, reason: null, skipped: false, now });
+    return runName({ incarnation, id });
+  });
+}
+
+/** Lets a parked run try again, now and with all its retries, under its own id, which is returned. Throws GP_USAGE for
+ *  any other, with the call that fits. */
+function freeRun(home: OpenHome, asked: Asked): string {
+  requireOwner(home.dir);
+  return write(home.db, () => {
+    const run = requireBatchRun(home, asked);
+    const name = runName(run);
+    if (run.state === "running") throw busy(run);
+    if (run.state === "parked" && releaseRun(home.db, run.id, Date.now() as Instant)) return name;
+    const is = run.state === "waiting" ? "waits, and is not parked" : `is ${run.state}, not parked`;
+    throw new GatepostError("GP_USAGE", `Run ${name} ${is}. Nothing was changed.`, {
+      hint: `${run.state === "waiting" ? "To start it now" : "To run it once more"}: gatepost runs replay ${name}`,
+    });
   });
 }
 
 /** Gives up a run that waits or is parked. */
-function giveUpRun(home: OpenHome, id: RunId): void {
+function giveUpRun(home: OpenHome, asked: Asked): void {
   requireOwner(home.dir);
   write(home.db, () => {
-    const run = requireBatchRun(home, id);
+    const run = requireBatchRun(home, asked);
     if (run.state === "running") throw busy(run);
-    if (dropRun(home.db, id, `dropped by ${whoami().user}`, Date.now() as Instant)) return;
+    if (dropRun(home.db, run.id, `dropped by ${whoami().user}`, Date.now() as Instant)) return;
     throw new GatepostError("GP_USAGE", `Run ${runName(run)} is ${run.state}; there is nothing to give up.`);
   });
 }

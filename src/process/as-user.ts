@@ -11,6 +11,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { lstatSync } from "node:fs";
+import type { Readable, Writable } from "node:stream";
 import { GatepostError } from "../core/errors.ts";
 import { USUAL_PATH } from "./environment.ts";
 import { findProgram } from "./program.ts";
@@ -56,9 +57,18 @@ export function startAs(
     cwd,
     env: { ...(user === null ? process.env : environmentFor(user)), ...env },
     detached: true,
-    stdio: ["ignore", "inherit", "inherit"],
+    // Not ours to share: whoever has root's log or terminal open can cut it short, or read from it.
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  relay(child.stdout, process.stdout);
+  relay(child.stderr, process.stderr);
   return { ended: endOf(child, user), send: (signal) => void child.kill(signal) };
+}
+
+/** Hands on what is said, as slowly as it is taken. Where nobody takes it, it is read all the same. */
+function relay(from: Readable, to: Writable): void {
+  from.pipe(to, { end: false });
+  to.once("error", () => from.unpipe(to).resume());
 }
 
 const identityOf = ({ uid, gid }: User): string[] => [
@@ -87,7 +97,7 @@ function endOf(child: ChildProcess, user: User | null): Started["ended"] {
         }),
       );
     });
-    child.on("exit", (code, signal) => {
+    child.on("close", (code, signal) => {
       if (user === null || !NOT_STARTED.includes(code ?? 0)) return resolve({ code, signal });
       const hint = "Install node and gatepost where everybody may read and execute them, not below root's own folder.";
       reject(

@@ -4,7 +4,7 @@
  *
  * Proved by the tests "E2" in test/process/group.test.ts.
  */
-import { endGroup } from "./group.ts";
+import { endGroup, type Remains } from "./group.ts";
 import { isRunning, processStatus } from "./identity.ts";
 import { allPids, startedWith } from "./processes.ts";
 
@@ -25,19 +25,24 @@ const ROUNDS = 5;
 
 /** Ends whatever was started with all of these variables, by a hook or by what it started, in whichever session that is
  *  now; as `endGroup`, which says for how long. Our own session is left alone: a hook may have started this very process
- *  anew. Returns how many processes that were. */
-export async function endCarriers(variables: Readonly<Record<string, string>>, grace = 5000): Promise<number> {
-  const ended = new Map<number, number>();
+ *  anew. */
+export async function endCarriers(variables: Readonly<Record<string, string>>, grace = 5000): Promise<Remains> {
+  const ended = new Map<number, Remains>();
   for (let round = 0; round < ROUNDS; round++) {
     const sessions = sessionsOf(variables).filter((session) => !ended.has(session));
     if (sessions.length === 0) break;
-    const counts = await Promise.all(
-      sessions.map((pid) => endGroup({ pid, startTime: processStatus(pid)?.startTime ?? "" }, grace)),
-    );
-    for (const [index, session] of sessions.entries()) ended.set(session, counts[index] ?? 0);
+    const remains = await Promise.all(sessions.map((session) => endSession(session, grace)));
+    for (const [index, session] of sessions.entries()) ended.set(session, remains[index] ?? { found: 0, left: 0 });
   }
-  return [...ended.values()].reduce((sum, count) => sum + count, 0);
+  const sum = (what: keyof Remains): number => [...ended.values()].reduce((all, one) => all + one[what], 0);
+  return { found: sum("found"), left: sum("left") };
 }
+
+/** Session 0 is whatever came from outside of our pid namespace: no signal can be sent to that. */
+const endSession = async (session: number, grace: number): Promise<Remains> =>
+  session === 0
+    ? { found: 1, left: 1 }
+    : await endGroup({ pid: session, startTime: processStatus(session)?.startTime ?? "" }, grace);
 
 /** The sessions, other than ours, of the running processes that have all the variables. */
 function sessionsOf(variables: Readonly<Record<string, string>>): number[] {

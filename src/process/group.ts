@@ -42,21 +42,24 @@ const ROUNDS = 5;
 /** How long a process may take to vanish after SIGKILL before it is given up. */
 export const VANISH = 2000;
 
-/** Ends what is left of a hook whose keeper died: SIGTERM, `grace`, SIGKILL, and waits until it is gone. Returns how
- *  many processes that were; 0, and no signal, where the group is gone or its number has been given to others. That it
- *  is the hook's is proved by its leader, if that is still there, or else by GATEPOST_RUN in a member's environment. */
-export async function endGroup(leader: ProcessIdentity, grace = 5000): Promise<number> {
+/** How many processes were ended, and how many of them would not end: of another user, or in the middle of a call. */
+export type Remains = { found: number; left: number };
+
+/** Ends what is left of a hook whose keeper died: SIGTERM, `grace`, SIGKILL, and waits until it is gone. None is found,
+ *  and gets no signal, where the group is gone or its number has been given to others. That it is the hook's is proved by
+ *  its leader, if that is still there, or else by GATEPOST_RUN in a member's environment. */
+export async function endGroup(leader: ProcessIdentity, grace = 5000): Promise<Remains> {
   const group = new ProcessGroup(leader.pid);
   group.leaderEnded();
   const status = processStatus(leader.pid);
   const isOurs = status === null ? group.members().some(isOfHook) : status.startTime === leader.startTime;
   const found = isOurs ? group.count() : 0;
-  if (found === 0) return 0;
+  if (found === 0) return { found, left: 0 };
   group.signal("SIGTERM");
-  if (await waitUntil(() => group.isEmpty(), grace)) return found;
+  if (await waitUntil(() => group.isEmpty(), grace)) return { found, left: 0 };
   group.signal("SIGKILL");
-  await waitUntil(() => group.isEmpty(), VANISH);
-  return found;
+  const gone = await waitUntil(() => group.isEmpty(), VANISH);
+  return { found, left: gone ? 0 : Math.max(1, group.count()) };
 }
 
 const isOfHook = (pid: number): boolean => startedWith(pid).includes("\0GATEPOST_RUN=");

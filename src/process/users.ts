@@ -30,6 +30,12 @@ export function userName(uid: number): string {
   return names.get(uid) ?? `uid ${uid}`;
 }
 
+/** The word by which sudo -u, typed in a shell, takes a user: the login name, else the number. */
+export function sudoWord(uid: number): string {
+  const name = userName(uid);
+  return /^[A-Za-z_][\w.-]*$/.test(name) ? name : `'#${uid}'`;
+}
+
 /** The users there are, or the one with that id: as the system's name service says, which may ask a directory; else as
  *  /etc/passwd does. The first entry of an id counts, as everywhere. */
 export async function findUsers(id?: number): Promise<User[]> {

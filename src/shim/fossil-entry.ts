@@ -16,6 +16,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { quoted } from "../core/shell-word.ts";
+import { makeRealFolder } from "../process/replace-file.ts";
 import { textOf } from "./look-in.ts";
 import { putShim, type ShimKind, shimText, syncShims } from "./put.ts";
 
@@ -68,6 +69,7 @@ export const fossilShimsAreWhole = (home: string): boolean => wrong(home).length
 
 /** Puts the files into a home where they are not as they should be. */
 export function putFossilShims(home: string): void {
+  makeRealFolder(folderOf(home));
   for (const name of wrong(home)) putShim(folderOf(home), name, FILES[name] ?? "fossil");
   chmodSync(folderOf(home), 0o755); // whatever the umask: in a shared home others read it
   syncShims();

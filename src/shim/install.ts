@@ -23,10 +23,10 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
+import { makeRealFolder, putMark } from "../process/replace-file.ts";
 import { keepEdited } from "./edited.ts";
 import { removeLitter, tidy } from "./litter.ts";
 import { namesIn, textOf } from "./look-in.ts";
@@ -99,7 +99,8 @@ export function installShims(hooksFolder: string, names: readonly string[]): str
 function chain(hooksFolder: string, name: string): void {
   const file = join(hooksFolder, name);
   const kept = chainedPath(hooksFolder, name);
-  mkdirSync(dirname(kept), { recursive: true });
+  makeRealFolder(dirname(dirname(kept)));
+  makeRealFolder(dirname(kept));
   const stat = lstatSync(file);
   const target = stat.isSymbolicLink() ? readlinkSync(file, "buffer") : null;
   const moved = target !== null && target[0] !== SLASH ? Buffer.concat([UP, target]) : null;
@@ -157,8 +158,8 @@ export function markCommon(hooksFolder: string, common: boolean): void {
   const mark = commonMark(hooksFolder);
   if (!common) rmSync(mark, { force: true });
   else if (!existsSync(mark)) {
-    mkdirSync(dirname(mark), { recursive: true });
-    writeFileSync(mark, "");
+    makeRealFolder(dirname(mark));
+    putMark(mark);
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * What a process that was killed left in a hooks folder: shims that it had not yet renamed into place, NAME.gatepost-PID.
+ * What a process that was killed left in a hooks folder: shims that it had not yet renamed into place, NAME.gatepost-PID-RANDOM.
  * Those of a process that is still alive are not touched.
  */
 import { rmdirSync, rmSync } from "node:fs";
@@ -7,9 +7,12 @@ import { join } from "node:path";
 import { isSystemError } from "../core/errors.ts";
 import { IN_PLACE, nativeHooks } from "../core/hook-type.ts";
 import { isRunning, processStatus } from "../process/identity.ts";
+import { OWN_MARK } from "../process/replace-file.ts";
 import { namesIn } from "./look-in.ts";
 
 const NAMES = new Set(["post-receive", "gate.sh", ...IN_PLACE.flatMap(nativeHooks)]);
+
+const LITTER = new RegExp(`^\\.?(.+)\\.gatepost-${OWN_MARK}$`);
 
 /** Whether no process has this id, so that what is named after it belongs to nobody. */
 export function isGone(pid: number): boolean {
@@ -21,7 +24,7 @@ export function isGone(pid: number): boolean {
 export const litterIn = (hooksFolder: string): string[] =>
   ["", "gatepost", join("gatepost", "after")].flatMap((below) =>
     namesIn(join(hooksFolder, below)).flatMap((name) => {
-      const [, of = "", pid] = /^\.?(.+)\.gatepost-(\d{1,9})$/.exec(name) ?? [];
+      const [, of = "", pid] = LITTER.exec(name) ?? [];
       return NAMES.has(of) && isGone(Number(pid)) ? [join(below, name)] : [];
     }),
   );

@@ -6,9 +6,10 @@
  * version, made from all of their text, so that a shim never runs with the rest of another version. A shim is put
  * together from several texts, since the gates of Git and of Fossil begin differently and go on alike.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { makeFile, makeRealFolder, ownMark } from "../process/replace-file.ts";
 import { syncFileSystem, syncPath } from "../process/sync.ts";
 import { textSum } from "./text-sum.ts";
 
@@ -79,12 +80,16 @@ export function whoseText(raw: string): "ours" | "edited" | "foreign" {
 /** Puts the shim of a kind into a hooks folder under that name, by renaming it into place. */
 export function putShim(hooksFolder: string, name: string, kind: ShimKind): void {
   const file = join(hooksFolder, name);
-  const temporary = `${file}.gatepost-${process.pid}`;
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(temporary, shimText(kind), { mode: 0o755, encoding: "latin1" });
-  chmodSync(temporary, 0o755); // whatever the umask: a pusher of the group must be able to run it
-  if (existsSync(file)) syncPath(temporary);
-  else unsynced.add(file);
+  const temporary = `${file}.gatepost-${ownMark()}`;
+  mkdirSync(hooksFolder, { recursive: true }); // may be a link, as its owner likes; our own folders in it may not
+  let folder = hooksFolder;
+  for (const level of name.split("/").slice(0, -1)) {
+    folder = join(folder, level);
+    makeRealFolder(folder);
+  }
+  const sync = existsSync(file);
+  makeFile(temporary, shimText(kind), { mode: 0o755, encoding: "latin1", sync }); // a pusher of the group must be able to run it
+  if (!sync) unsynced.add(file);
   renameSync(temporary, file);
 }
 

@@ -69,9 +69,15 @@ const single = {
   address: "address",
 } as const;
 
-/** The keys that an entry's header may have: at most once, and any number of times. */
-export type Keys = { single: readonly string[]; repeated: readonly string[] };
-const keys: Keys = { single: Object.keys(single), repeated: ["option"] };
+/** The keys that an entry's header may have, at most once and repeatedly, and what to say of more than MOST_ROWS. */
+export type Keys = { single: readonly string[]; repeated: readonly string[]; tooMany: string };
+/** More push options than anyone gives, more hooks than any gate has. */
+export const MOST_ROWS = 1000;
+const keys: Keys = {
+  single: Object.keys(single),
+  repeated: ["option"],
+  tooMany: `has more than ${MOST_ROWS} push options`,
+};
 
 /** What stands in an entry, whatever its kind. */
 export type Sheet = {
@@ -167,7 +173,7 @@ function readHeaderLine(line: string, known: Keys, header: Header): string | nul
   const value = line.slice(key.length + 1).replaceAll("\n ", "\n") as ByteString;
   if (space !== -1 && known.repeated.includes(key)) {
     header.rows.push([key, value]);
-    return null;
+    return header.rows.length > MOST_ROWS ? known.tooMany : null;
   }
   if (space === -1 || !known.single.includes(key))
     return `has an unknown line, number ${header.values.size + header.rows.length + 2}`;

@@ -37,6 +37,7 @@ import {
   type EntryUpdate,
   headerLine,
   type Keys,
+  MOST_ROWS,
   originOf,
   readSheet,
 } from "./entry.ts";
@@ -81,8 +82,6 @@ export type ParsedGate = { state: "whole"; entry: GateEntry } | { state: "partia
 
 /** Of a push, no more updates than these are in a record. */
 export const MOST_UPDATES = 25;
-/** No gate has more hooks than this; a record that says so was not written by one. */
-const MOST_HOOKS = 1000;
 
 const single = {
   kind: "kind",
@@ -104,7 +103,11 @@ const single = {
   author_date: "authorDate",
   reason: "reason",
 } as const;
-const keys: Keys = { single: Object.keys(single), repeated: ["ran", "skipped", "unrun"] };
+const keys: Keys = {
+  single: Object.keys(single),
+  repeated: ["ran", "skipped", "unrun"],
+  tooMany: `tells of more than ${MOST_ROWS} hooks`,
+};
 
 const runName = /^[0-9A-Za-z-]{1,64}$/;
 const typeName = /^(git:)?[a-z]+(-[a-z]+)*$/;
@@ -139,7 +142,6 @@ export function parseGateEntry(bytes: Uint8Array): ParsedGate {
   if (verdict === null) return bad("has no verdict");
   if (took === undefined || !count.test(took)) return bad("does not say how long it took");
   if (updates.length > MOST_UPDATES) return bad(`lists more than ${MOST_UPDATES} updates`);
-  if (rows.length > MOST_HOOKS) return bad(`tells of more than ${MOST_HOOKS} hooks`);
   const hooks = rows.map(([key, value]) => readHook(key, value));
   const wrong = hooks.indexOf(null);
   if (wrong !== -1) return bad(`its line ${wrong + 1} about a hook is none`);

@@ -1,4 +1,5 @@
 /** A copy of the database as of one moment, and what must be changed in one before it takes the place of another. */
+import { existsSync, rmSync } from "node:fs";
 import SQLite from "better-sqlite3";
 import { GatepostError } from "../core/errors.ts";
 import type { Instant } from "../core/units.ts";
@@ -34,13 +35,21 @@ export function faultsOf(file: string): string[] {
 export type Reached = {
   id: string | null;
   path: string | null;
+  lease: LeaseRow | null;
+  /** How many hooks there are. */
+  hooks: number;
+} & Given;
+
+/** What one state of a database has given out. */
+export type Given = {
   incarnation: string;
   /** The highest number given out in each table. */
   numbers: ReadonlyMap<string, number>;
-  lease: LeaseRow | null;
 };
 
-const counters = all<{ name: string; seq: number }>("SELECT name, seq FROM sqlite_sequence");
+const COUNTERS = "SELECT name, seq FROM sqlite_sequence";
+const counters = all<{ name: string; seq: number }>(COUNTERS);
+const countHooks = one<{ hooks: number }>("SELECT count(*) AS hooks FROM hook");
 
 /** How far the database has come. */
 export function reachedBy(db: Database): Reached {
@@ -51,7 +60,25 @@ export function reachedBy(db: Database): Reached {
     incarnation: settings.get("incarnation") ?? "a",
     numbers: new Map(counters(db, {}).map(({ name, seq }) => [name, seq])),
     lease: readLease(db),
+    hooks: countHooks(db, {})?.hooks ?? 0,
   };
+}
+
+/** The same of a database that nobody uses any more, of whatever version: it is left as it is, and its log beside it. */
+export function givenBy(file: string): Given {
+  const missing = [`${file}-wal`, `${file}-shm`].filter((beside) => !existsSync(beside));
+  try {
+    const sqlite = new SQLite(file, { readonly: true, fileMustExist: true });
+    try {
+      const incarnation = sqlite.prepare("SELECT value FROM setting WHERE name = 'incarnation'").pluck().get();
+      const numbers = sqlite.prepare(COUNTERS).raw().all() as [string, number][];
+      return { incarnation: typeof incarnation === "string" ? incarnation : "a", numbers: new Map(numbers) };
+    } finally {
+      sqlite.close();
+    }
+  } finally {
+    for (const beside of missing) rmSync(beside, { force: true }); // SQLite makes them in order to read
+  }
 }
 
 const hasCounter = one<{ seq: number }, { name: string }>("SELECT seq FROM sqlite_sequence WHERE name = :name");
@@ -70,27 +97,28 @@ const LEAP = 1_000_000;
 
 /**
  * Makes an earlier state fit to go on in the home at `path`: numbers continue behind those that were given out since
- * (`since`; null: not known), runs made from now on are of the incarnation, whoever had the lease then has it no more,
- * and every repository is looked at, since what moved after that state is new to it. The cursor stays: what it has not
- * passed is cut again, and what was open or waiting then runs again under its own run id.
+ * (`since`; null: not known) and behind those in `given`, runs made from now on are of the incarnation, whoever had the
+ * lease then has it no more, and every repository is looked at, since what moved after that state is new to it. The
+ * cursor stays: what it has not passed is cut again, and what was open or waiting then runs again under its own run id.
  */
 export function resume(
   db: Database,
-  { path, inode, incarnation }: { path: string; inode: number; incarnation: string },
+  { id, path, inode, incarnation }: { id: string; path: string; inode: number; incarnation: string },
   since: Reached | null,
+  given: readonly Given[],
 ): void {
   write(db, () => {
-    const own = reachedBy(db);
-    for (const name of new Set([...own.numbers.keys(), ...(since?.numbers.keys() ?? []), ...NUMBERED])) {
-      const at = own.numbers.get(name) ?? 0;
-      const seq =
-        since === null ? (NUMBERED.includes(name) ? at + LEAP : at) : Math.max(at, since.numbers.get(name) ?? 0);
+    const states = [reachedBy(db), ...(since === null ? [] : [since]), ...given].map(({ numbers }) => numbers);
+    for (const name of new Set([...states.flatMap((numbers) => [...numbers.keys()]), ...NUMBERED])) {
+      const at = Math.max(...states.map((numbers) => numbers.get(name) ?? 0));
+      const seq = since === null && NUMBERED.includes(name) ? at + LEAP : at;
       if (seq === 0) continue;
       if (hasCounter(db, { name }) === null) begin(db, { name, seq });
       else raise(db, { name, seq });
     }
     endLease(db, { token: (since?.lease?.token ?? 0) + 1 });
     lookAgain(db, {});
+    putSetting(db, "home.id", id);
     putSetting(db, "home.path", path);
     putSetting(db, "home.inode", String(inode));
     putSetting(db, "incarnation", incarnation);

@@ -1,12 +1,28 @@
-/** Whether a database is whole, and its log as small as it should be. */
+/** Whether a database is whole and of our shape, and its log as small as it should be. */
 import { statSync } from "node:fs";
-import { all, type Database } from "./database.ts";
+import { all, type Database, madeIn, withFreshDatabase } from "./database.ts";
 
 const quickCheck = all<{ quick_check: string }>("PRAGMA quick_check(3)");
 
 /** What SQLite finds wrong in the file, three findings at most; none when it is whole. Reads all of it. */
 export const damages = (db: Database): string[] =>
   quickCheck(db, {}).flatMap(({ quick_check: found }) => (found === "ok" ? [] : [found]));
+
+/** The text of each table, index and trigger, without comments, blanks and quotes: what a step of an upgrade and
+ *  schema.sql write differently. */
+const shapeOf = (db: Database): Map<string, string> =>
+  new Map(
+    madeIn(db).map(({ type, name, sql }) => [`${type} ${name}`, sql.replace(/--.*/g, "").replace(/[\s"]+/g, "")]),
+  );
+
+/** What a database of the newest version lacks of ours, or has otherwise; what somebody added is theirs. */
+export function strangeShapes(db: Database): string[] {
+  const real = shapeOf(db);
+  return [...withFreshDatabase(shapeOf)].flatMap(([name, sql]) => {
+    if (!real.has(name)) return [`no ${name}`];
+    return real.get(name) === sql ? [] : [`another ${name}`];
+  });
+}
 
 /** SQLite begins the log anew when it has about 4 MB and nobody reads what stands in it; so this much has a reason. */
 const LONG_LOG = 64 * 1024 * 1024;

@@ -8,25 +8,29 @@
  * - A database is made under a temporary name and linked into place whole: whoever finds gatepost.db finds it finished,
  *   and of two processes that make it at once one wins and the other uses the winner's.
  *
- * SQLite's own error codes never leave this file: see `translate`.
+ * SQLite's own error codes never leave this file: translate.ts makes ours of them.
  */
+import { randomBytes } from "node:crypto";
 import {
   accessSync,
   constants,
   existsSync,
   linkSync,
+  lstatSync,
   readFileSync,
   rmSync,
   type Stats,
-  statfsSync,
   statSync,
 } from "node:fs";
 import { dirname } from "node:path";
 import SQLite from "better-sqlite3";
 import { GatepostError } from "../core/errors.ts";
+import { requireSafeFiles, setAsideLeft } from "./beside.ts";
 import { migrate, SCHEMA_VERSION, versionOf } from "./migrate.ts";
+import { noDatabase, notOurs, RESTORE, translate } from "./translate.ts";
 
 export { SCHEMA_VERSION } from "./migrate.ts";
+export { RESTORE } from "./translate.ts";
 
 /** As in schema.sql: tells our file from any other. */
 const APPLICATION_ID = 0x47506f73;
@@ -125,11 +129,10 @@ function configure(sqlite: SQLite.Database): void {
   sqlite.pragma("foreign_keys = ON");
 }
 
-/** Makes the database at `path` if there is none, and opens it. */
+/** Makes the database at `path` if there is none, and opens it. What a lost one left beside its place is moved away. */
 export function createDatabase(path: string): Database {
-  if (statSync(path, { throwIfNoEntry: false }) === undefined) {
-    const temporary = `${path}.${process.pid}.new`;
-    rmSync(temporary, { force: true });
+  if (isFree(path)) {
+    const temporary = `${path}.${process.pid}-${randomBytes(8).toString("hex")}.new`;
     try {
       const sqlite = load(temporary, {});
       try {
@@ -138,14 +141,39 @@ export function createDatabase(path: string): Database {
       } finally {
         sqlite.close();
       }
-      linkSync(temporary, path);
+      alone(path, () => {
+        setAsideLeft(path);
+        linkSync(temporary, path);
+      });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw translate(error, path);
+      throw translate(error, path);
     } finally {
       removeDatabase(temporary);
     }
   }
+  rmSync(lockFile(path), { force: true });
   return openDatabase(path);
+}
+
+const isFree = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) === undefined;
+const lockFile = (path: string): string => `${path}.making`;
+
+/**
+ * Lets only one process at a time do `make` at a place where no database is; where one has come meanwhile, nothing is done.
+ * What lies beside the place may else be the log of a database that another process has just put there. A lock of SQLite's
+ * ends with its process; its file, which stays empty, goes once the database is there: whoever waited for it finds that.
+ */
+function alone(path: string, make: () => void): void {
+  const place = lockFile(path);
+  requireSafeFiles(place);
+  const lock = load(place, { timeout: PATIENCE });
+  try {
+    lock.pragma("journal_mode = MEMORY"); // a journal would be left by a death
+    lock.exec("BEGIN EXCLUSIVE");
+    if (isFree(path)) make();
+  } finally {
+    lock.close();
+  }
 }
 
 /** Whether nothing can be made beside the database, and nothing waits in a log beside it: SQLite, which wants to make that
@@ -169,10 +197,10 @@ function loadSealed(path: string): SQLite.Database {
   });
 }
 
-/** Opens an existing database; one that an older program made is brought up to date first. Refuses what is not ours,
- *  damaged, of a newer program, or out of date and not this user's; never changes such a file. Where nothing can be
- *  written it is read all the same. */
-export function openDatabase(path: string): Database {
+type Opened = { sqlite: SQLite.Database; stat: Stats; version: number };
+
+/** Refuses what is not ours, damaged or of a newer program. */
+function open(path: string): Opened {
   let stat: Stats | undefined;
   try {
     stat = statSync(path, { throwIfNoEntry: false });
@@ -180,6 +208,7 @@ export function openDatabase(path: string): Database {
     throw translate(error, path); // a folder on the way that this user may not enter
   }
   if (stat === undefined) throw noDatabase(path);
+  requireSafeFiles(path);
   if (stat.size === 0) throw notOurs(path, "it is empty");
   const sqlite = isSealed(path) ? loadSealed(path) : load(path, { fileMustExist: true, timeout: PATIENCE });
   try {
@@ -191,6 +220,19 @@ export function openDatabase(path: string): Database {
       throw new GatepostError("GP_TOO_NEW", `The database ${path} was made by a newer Gatepost (schema ${version}).`, {
         hint: `This one knows schemas up to ${SCHEMA_VERSION}. Update Gatepost; nothing was changed.`,
       });
+    return { sqlite, stat, version };
+  } catch (error) {
+    sqlite.close();
+    throw translate(error, path);
+  }
+}
+
+/** Opens an existing database; one that an older program made is brought up to date first. Refuses what is not ours,
+ *  damaged, of a newer program, or out of date and not this user's; never changes such a file. Where nothing can be
+ *  written it is read all the same. */
+export function openDatabase(path: string): Database {
+  const { sqlite, stat, version } = open(path);
+  try {
     if (version < SCHEMA_VERSION) {
       requireOwnerToMigrate(path, stat, version);
       migrate(sqlite, path);
@@ -201,6 +243,32 @@ export function openDatabase(path: string): Database {
     throw translate(error, path);
   }
   return { path, sqlite, prepared: new Map(), identity: `${stat.dev}:${stat.ino}` };
+}
+
+/** The version of an existing database, which stays as it is. Throws as `openDatabase` does. */
+export function versionAt(path: string): number {
+  const { sqlite, version } = open(path);
+  sqlite.close();
+  return version;
+}
+
+/** What SQLite notes of each table, index and trigger that a statement made. */
+export const madeIn = (db: Database): { type: string; name: string; sql: string }[] =>
+  guarded(db, () => {
+    const made = "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_*'";
+    return db.sqlite.prepare(`${made} ORDER BY type, name`).all() as { type: string; name: string; sql: string }[];
+  });
+
+/** Runs `work` on a database in memory that is as new as one can be. */
+export function withFreshDatabase<T>(work: (db: Database) => T): T {
+  const path = ":memory:";
+  const sqlite = load(path, {});
+  try {
+    sqlite.exec(readFileSync(schemaFile, "utf8"));
+    return work({ path, sqlite, prepared: new Map(), identity: path });
+  } finally {
+    sqlite.close();
+  }
 }
 
 /** Idempotent. */
@@ -235,79 +303,3 @@ function requireOwnerToMigrate(path: string, stat: Stats, version: number): void
     hint: `Its owner's next call brings it up to date: sudo -u '#${stat.uid}' gatepost …; nothing was changed.`,
   });
 }
-
-/** The way back from a database that is gone or cannot be used. */
-export const RESTORE = "restore a backup: gatepost backup --restore FILE";
-const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-const noDatabase = (path: string): GatepostError =>
-  new GatepostError("GP_NO_HOME", `There is no database at ${path}.`, {
-    hint: `Register the repository: gatepost init. If it is gone for good: gatepost uninstall --home ${dirname(path)}`,
-  });
-
-const notOurs = (path: string, why: string): GatepostError =>
-  new GatepostError("GP_DAMAGED", `${path} is not a Gatepost database: ${why}. Nothing was changed.`, {
-    hint: `${capital(RESTORE)}. Without one, move it away and register the repository anew: gatepost init`,
-  });
-
-/** An error of SQLite, of the file system or of loading the native module, as one of ours; ours pass through. */
-function translate(error: unknown, path: string): unknown {
-  if (error instanceof GatepostError) return error;
-  const code = String((error as { code?: unknown }).code ?? "");
-  const message = (error as Error).message;
-  if (error instanceof TypeError && /directory does not exist/.test(message)) return noDatabase(path); // gone just now
-  if (/NOTADB/.test(code)) return notOurs(path, "it is no SQLite file");
-  if (/CORRUPT/.test(code))
-    return new GatepostError("GP_DAMAGED", `The database ${path} is damaged (${message}). Nothing was changed.`, {
-      hint: `${capital(RESTORE)}. Pushes go on: their receipts wait in the spool.`,
-      cause: error,
-    });
-  if (/BUSY|LOCKED/.test(code))
-    return new GatepostError("GP_BUSY", `The database ${path} is in use by another process.`, {
-      hint: `Try again in a moment; if it lasts, see who has it open: fuser -v ${path}`,
-      cause: error,
-    });
-  if (/FULL|ENOSPC|EDQUOT|EMFILE|ENFILE|NOMEM/.test(code))
-    return new GatepostError("GP_FULL", `There is no room to write ${path} (${message}).`, {
-      hint: FULL,
-      cause: error,
-    });
-  if (/READONLY|CANTOPEN|PERM|AUTH|EACCES|EPERM|EROFS/.test(code))
-    return new GatepostError(
-      "GP_DENIED",
-      `${path} cannot be read or written by this user (${message.split(",")[0]}).`,
-      {
-        hint: "Call gatepost as the owner of the home, or mend the permissions of its folder.",
-        cause: error,
-      },
-    );
-  if (/IOERR/.test(code) && isFull(path))
-    return new GatepostError("GP_FULL", `There is no room to write ${path} (${message}).`, {
-      hint: FULL,
-      cause: error,
-    });
-  if (/IOERR/.test(code))
-    return new GatepostError("GP_DAMAGED", `Reading or writing ${path} failed (${message}).`, {
-      hint: "Look at the disk (dmesg); what was acknowledged before is safe.",
-      cause: error,
-    });
-  if (code === "ERR_DLOPEN_FAILED" || /bindings file|better_sqlite3\.node/.test(message)) return nativeMissing(error);
-  return error;
-}
-
-const FULL = "Free some space; what was acknowledged before is safe, and the rest waits in the spool.";
-
-/** SQLite tells a full disk from a sick one only when it writes the database itself, not its shared memory. */
-function isFull(path: string): boolean {
-  try {
-    return statfsSync(dirname(path)).bavail === 0;
-  } catch {
-    return false;
-  }
-}
-
-const nativeMissing = (cause: unknown): GatepostError =>
-  new GatepostError("GP_NATIVE", "The native SQLite module is missing, or was built for another version of Node.", {
-    hint: "Build it where Gatepost is installed: npm rebuild better-sqlite3 (pnpm: pnpm approve-builds)",
-    cause,
-  });

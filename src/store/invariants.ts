@@ -2,23 +2,28 @@
  * What of the promises can be read off the database alone: every statement here finds rows that must not be.
  *
  * A promise about the past is judged only as far as the past is kept. Retention deletes runs, batches and receipts, a
- * repository may be replaced, hooks come and go; what these explain is let be. `strict` lets nothing be: it is for a
+ * repository may be replaced, hooks come and go; what these explain is let be. `complete` lets nothing be: it is for a
  * home of which all is known, as in a test.
  *
  * No statement compares rows with rows: each reads a table or an index once, and looks up beside it
  * (test/store/plans.test.ts). A million receipts with their batches, runs and attempts (600 MB) take ten seconds.
  */
-import { all, type Database } from "./database.ts";
+import type { RepositoryId } from "../core/units.ts";
+import { all, type Database, one } from "./database.ts";
 
 /** A promise, what must not be, and where it is; at most `few` places are named. */
 export type Broken = { promise: string; what: string; where: string[] };
 
 type Check = { promise: string; what: string; find: (db: Database, values: Values) => { at: string }[] };
-type Values = { strict: number; few: number };
+type Values = { complete: number; few: number };
 
 const checks: Check[] = [];
 const check = (promise: string, what: string, sql: string): void => {
-  checks.push({ promise, what, find: all<{ at: string }, Values>(`/* ${promise} */ ${sql} LIMIT :few + 0 * :strict`) });
+  checks.push({
+    promise,
+    what,
+    find: all<{ at: string }, Values>(`/* ${promise} */ ${sql} LIMIT :few + 0 * :complete`),
+  });
 };
 
 check(
@@ -41,13 +46,13 @@ check(
   "A ref does not go on from the value that it had",
   `SELECT 'update ' || id AS at FROM (
      SELECT id, old, lag(new) OVER (PARTITION BY repository, name ORDER BY id) AS before FROM ref_update
-     WHERE :strict AND how <> 'claimed') WHERE before <> old`,
+     WHERE :complete AND how <> 'claimed') WHERE before <> old`,
 );
 check(
   "I2",
   "The ledger holds another value than the last update of the ref",
   `SELECT 'update ' || u.id AS at FROM (
-     SELECT max(id) AS id, repository, name, new FROM ref_update WHERE :strict AND how <> 'claimed'
+     SELECT max(id) AS id, repository, name, new FROM ref_update WHERE :complete AND how <> 'claimed'
      GROUP BY repository, name) u
    LEFT JOIN ref ON ref.repository = u.repository AND ref.name = u.name
    WHERE ifnull(ref.value, '') <> iif(ltrim(u.new, '0') = '', '', u.new)`,
@@ -60,7 +65,7 @@ check(
   `SELECT 'batch ' || id AS at FROM (
      SELECT id, repository, base, cut_at, lag(id) OVER w AS before, lag(upto) OVER w AS ended, lag(cut_at) OVER w AS since
      FROM batch WINDOW w AS (PARTITION BY repository ORDER BY base)) b
-   WHERE before > id OR base < ended OR (base > ended AND (:strict OR (
+   WHERE before > id OR base < ended OR (base > ended AND (:complete OR (
        EXISTS (SELECT 1 FROM receipt r WHERE r.repository = b.repository AND r.id > ended AND r.id <= base)
        AND (SELECT count(*) FROM batch x WHERE x.id > before AND x.id < b.id) = b.id - before - 1
        AND NOT EXISTS (SELECT 1 FROM hook_audit WHERE at BETWEEN since AND cut_at))))`,
@@ -71,7 +76,7 @@ check(
   `SELECT 'repository ' || id AS at FROM (
      SELECT p.id, p.cursor, b.upto, b.cut_at FROM repository p
      JOIN batch b ON b.repository = p.id AND b.upto = (SELECT max(upto) FROM batch x WHERE x.repository = p.id)) p
-   WHERE cursor < upto OR (cursor > upto AND (:strict OR (
+   WHERE cursor < upto OR (cursor > upto AND (:complete OR (
        EXISTS (SELECT 1 FROM receipt r WHERE r.repository = p.id AND r.id > upto AND r.id <= cursor)
        AND NOT EXISTS (SELECT 1 FROM hook_audit WHERE at >= cut_at))))`,
 );
@@ -79,7 +84,7 @@ check(
   "I4",
   "A batch was cut without a run",
   `SELECT 'batch ' || b.id AS at FROM batch b WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.batch = b.id)
-     AND (:strict OR (SELECT count(*) FROM run) = (SELECT seq FROM sqlite_sequence WHERE name = 'run'))`,
+     AND (:complete OR (SELECT count(*) FROM run) = (SELECT seq FROM sqlite_sequence WHERE name = 'run'))`,
 );
 check(
   "I4",
@@ -131,7 +136,7 @@ check(
   `SELECT 'run ' || run AS at FROM (
      SELECT a.run, r.batch, max(r.batch) OVER (PARTITION BY r.hook, r.repository ORDER BY a.id) AS newest
      FROM attempt a JOIN run r ON r.id = a.run
-     WHERE :strict AND a.number = 1 AND r.batch IS NOT NULL AND r.replay_of IS NULL) WHERE batch < newest`,
+     WHERE :complete AND a.number = 1 AND r.batch IS NOT NULL AND r.replay_of IS NULL) WHERE batch < newest`,
 );
 check(
   "I7",
@@ -144,7 +149,7 @@ check(
   "I7",
   "An attempt is open while nobody holds the lease",
   `SELECT 'attempt ' || number || ' of run ' || run AS at FROM attempt
-   WHERE :strict AND ended_at IS NULL AND (SELECT holder FROM lease) IS NULL`,
+   WHERE :complete AND ended_at IS NULL AND (SELECT holder FROM lease) IS NULL`,
 );
 check(
   "I10",
@@ -182,9 +187,9 @@ check(
 );
 
 /** Every broken promise, as of one moment of the database. */
-export function brokenIn(db: Database, { strict = false, few = 4 } = {}): Broken[] {
+export function brokenIn(db: Database, { complete = false, few = 4 } = {}): Broken[] {
   return checks.flatMap(({ promise, what, find }) => {
-    const where = find(db, { strict: Number(strict), few }).map(({ at }) => at);
+    const where = find(db, { complete: Number(complete), few }).map(({ at }) => at);
     return where.length === 0 ? [] : [{ promise, what, where }];
   });
 }
@@ -195,3 +200,9 @@ const byLeader = all<{ run: number }, { run: number; pid: number }>(
 /** Whether a session was the one of an attempt of that run, which its first process gave its number. */
 export const sessionOfRun = (db: Database, run: number, session: number): boolean =>
   byLeader(db, { run, pid: session }).length > 0;
+
+const parked = one<{ count: number }, { repository: RepositoryId }>(
+  "SELECT count(*) AS count FROM run WHERE repository = :repository AND state = 'parked'",
+);
+/** How many runs of a repository wait for a person. */
+export const countParked = (db: Database, repository: RepositoryId): number => parked(db, { repository })?.count ?? 0;

@@ -174,7 +174,7 @@ wrongCalls(world, "wrong places", plain, [
 
 describe.concurrent("a database that cannot be used", () => {
   const again =
-    "Restore a backup: gatepost backup --restore FILE. Without one, move it away and register the repository anew: gatepost init\n";
+    "Restore a backup: gatepost backup --restore FILE. Without one, move it away, and the files beside it whose names go on from its own; then register the repository anew: gatepost init\n";
   const foreign =
     (why: string) =>
     (file: string): string =>
@@ -233,7 +233,7 @@ describe.concurrent("programs and permissions", () => {
     expect(call("init", bare)).toEqual(
       fails(
         7,
-        `gatepost: ${bare} belongs to another user (uid 0). Nothing was changed.\nAs its owner: sudo -u '#0' gatepost init ${bare}\n`,
+        `gatepost: ${bare} belongs to another user (uid 0). Nothing was changed.\nAs its owner: sudo -u root gatepost init ${bare}\n`,
       ),
     );
   });

@@ -149,7 +149,9 @@ const fixable: Broken[] = [
   ],
   [
     "gates that anyone may write",
-    ["fail Others than the owner may write WHERE/.git/gatepost/gates."],
+    [
+      "fail Others than its owner may write to WHERE/.git/gatepost/gates, or remove what is in it. The hooks of this home do not run.",
+    ],
     ({ home }) => fs.chmodSync(join(home, "gates"), 0o777),
   ],
   [
@@ -212,7 +214,9 @@ describe("doctor", () => {
       ),
     ]);
     const short = world.gatepost(["doctor"], { cwd: at.tree });
-    expect(short.stdout).toMatch(/^tree \d+\n {2}ok {4}\d\d checks\n {2}ok {4}10 invariants: [I\d ]+\.\n$/);
+    expect(short.stdout).toMatch(
+      /^tree \d+\n {2}ok {4}\d\d checks\n {2}ok {4}10 promises hold \(docs\/promise\.md\): [I\d ]+\.\n$/,
+    );
     const json = JSON.parse(world.gatepost(["doctor", "--json"], { cwd: at.tree }).stdout);
     expect(json).toMatchObject({ home: at.home, mended: [], trouble: [] });
     expect(json.examined.map(({ kind }: { kind: string }) => kind)).toEqual(["repository", "home"]);
@@ -250,7 +254,7 @@ describe("doctor", () => {
     const at = await gatedTree();
     fs.writeFileSync(join(at.home, "automatic.failed"), "red \x1b[31m\n");
     const { stdout } = world.gatepost(["doctor"], { cwd: at.tree });
-    expect(stdout).toContain("failed: red \\x1b[31m Mend: gatepost backoffice\n");
+    expect(stdout).toContain("failed: red \\x1b[31m. Mend: gatepost backoffice\n");
   });
 
   it("and init and uninstall show no raw byte of the folder's name, wherever it is shown", async () => {
@@ -355,7 +359,7 @@ b.git
   WARN  No post-receive: what arrives is found a little later. Mend: gatepost doctor --fix --home ${home}
 ${home}
   ok    7 checks
-  ok    10 invariants: I1 I2 I3 I4 I5 I6 I7 I9 I10 I14.
+  ok    10 promises hold (docs/promise.md): I1 I2 I3 I4 I5 I6 I7 I9 I10 I14.
 `,
     ]);
     expect(world.gatepost(["doctor", "--fix", "--home", home]).code).toBe(0);

@@ -445,7 +445,7 @@ describe("storing a gate record", () => {
       const db = openDatabase(${JSON.stringify(join(home, "gatepost.db"))});
       db.sqlite.exec("BEGIN IMMEDIATE");
       console.log("held");
-      process.stdin.once("data", () => process.exit(0));`;
+      process.stdin.once("data", () => { db.sqlite.close(); process.exit(0); });`;
     const writer = spawn(process.execPath, ["--input-type=module", "-e", script]);
     try {
       let held = false;

@@ -10,7 +10,7 @@ import { type Host, thisHost } from "../../src/home/service/host.ts";
 import { inspect, install, type Place, planInstall, remove, type Wanted } from "../../src/home/service/install.ts";
 import { judge } from "../../src/home/service/sealed.ts";
 import { commandOf, unitText } from "../../src/home/service/unit.ts";
-import { makeWorld, program } from "../helpers/cli.ts";
+import { fails, makeWorld, program } from "../helpers/cli.ts";
 
 const world = makeWorld();
 afterAll(() => world.remove());
@@ -266,7 +266,13 @@ describe("the crontab", () => {
     fs.writeFileSync(table, fs.readFileSync(table, "utf8").replace("*/5", "*/2"));
     const edited = fs.readFileSync(table, "utf8");
     for (const call of [["install", "--cron", "--yes"], ["uninstall"]]) {
-      expect(gatepost(...call)).toMatchObject({ code: 1, stderr: expect.stringContaining("was edited since") });
+      expect(gatepost(...call)).toEqual(
+        fails(
+          1,
+          "gatepost: The block in the crontab was edited since Gatepost wrote it.\n" +
+            "Take its lines out by hand, from # gatepost service to # gatepost service end: crontab -e\n",
+        ),
+      );
       expect(fs.readFileSync(table, "utf8")).toBe(edited);
     }
     expect(gatepost("status").stdout).toContain("edited since");
@@ -284,6 +290,32 @@ describe("the crontab", () => {
       text: printed.stdout,
     });
     expect(fs.readFileSync(table).equals(others)).toBe(true);
+  });
+
+  test("is there or not: --print shows the same", () => {
+    const before = gatepost("install", "--cron", "--print");
+    expect(gatepost("install", "--cron", "--yes").code).toBe(0);
+    expect(gatepost("install", "--cron", "--print")).toEqual(before);
+    expect(before.stdout).toContain("*/5 * * * * cd / &&");
+  });
+
+  test("without the program crontab is an error, but --print shows a unit for want of both, or the block asked for", () => {
+    const bare = { ...env, PATH: world.at("nothing") };
+    const call = (...args: string[]) => world.gatepost(["service", "install", ...args], { env: bare });
+    const missing = "gatepost: The program crontab is missing, and systemd does not run here.\n";
+    expect(call("--cron", "--yes")).toMatchObject({ code: 3, stdout: "", stderr: expect.stringContaining(missing) });
+    const shown = call("--print");
+    expect(shown).toMatchObject({ code: 0, stderr: "" });
+    expect(judge(shown.stdout)).toBe("ours");
+    expect(shown.stdout).toContain("ExecStart=");
+    expect(call("--cron", "--print").stdout).toContain("*/5 * * * * cd / &&");
+  });
+
+  test("names no place that could not be served", () => {
+    for (const place of [world.at("nowhere"), world.dir])
+      for (const more of [["--yes"], ["--print"], ["--yes", "--systemd"]])
+        expect(gatepost("install", place, ...more).stderr, more.join()).toBe(world.gatepost(["serve", place]).stderr);
+    expect(fs.existsSync(table)).toBe(false);
   });
 
   test("hands every path to the shell as it is", () => {

@@ -15,7 +15,7 @@ enter(world);
 endDaemonsAfterEach();
 afterAll(() => leave(world));
 
-const strict = { strict: true, settled: true };
+const complete = { complete: true, settled: true };
 
 /** A served repository with a gate that refuses a branch, a hook, and one batch. Its database is open nowhere. */
 async function closed(): Promise<Served> {
@@ -95,7 +95,7 @@ describe("a damaged database", () => {
       for (const name of files(at)) fs.rmSync(join(at.home.dir, name));
       fs.writeFileSync(database, good);
       expect(world.gatepost(["backoffice", at.path])).toEqual({ stdout: "", stderr: "", code: 0 });
-      expect(await brokenPromises(at.home.dir, strict)).toEqual([]);
+      expect(await brokenPromises(at.home.dir, complete)).toEqual([]);
     },
   );
 
@@ -117,7 +117,7 @@ describe("a damaged database", () => {
       await now.pass();
       expect(now.receipts()).toHaveLength(2);
       expect(now.runs().every(({ state }) => state === "done")).toBe(true);
-      expect(await brokenPromises(at.home.dir, strict)).toEqual([]);
+      expect(await brokenPromises(at.home.dir, complete)).toEqual([]);
     }
   });
 });
@@ -157,7 +157,7 @@ describe("a database that does not stay where it is", () => {
       const gone = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGTERM");
       await gone;
-      expect(await brokenPromises(at.home.dir, strict)).toEqual([]);
+      expect(await brokenPromises(at.home.dir, complete)).toEqual([]);
     },
   );
 });
@@ -177,7 +177,7 @@ describe("a database that others use", () => {
         expect([code, stderr]).toEqual([4, expect.stringMatching(/is in use by another process\.\n.*fuser -v /)]);
     });
     expect(world.gatepost(["backoffice", at.path]).code).toBe(0);
-    expect(await brokenPromises(at.home.dir, strict)).toEqual([]);
+    expect(await brokenPromises(at.home.dir, complete)).toEqual([]);
   });
 
   it("B9: a reader that never ends lets the log grow, doctor names it, and it is gone when the reader is", async () => {
@@ -203,7 +203,7 @@ describe("a database that others use", () => {
     expect(ask(at, "runs").stdout).toContain("a-3");
     expect(fs.existsSync(wal) ? fs.statSync(wal).size : 0).toBe(0);
     expect(await warned()).toEqual([]);
-    expect(await brokenPromises(at.home.dir, strict)).toEqual([]);
+    expect(await brokenPromises(at.home.dir, complete)).toEqual([]);
   });
 
   // A file system without locks, as the kernel would answer there; one without shared memory likewise.
@@ -229,7 +229,7 @@ describe("a database that others use", () => {
       }
       expect(push(at).code).toBe(0);
       expect(world.gatepost(["backoffice", at.path]).code).toBe(0);
-      expect(await brokenPromises(at.home.dir, strict)).toEqual([]);
+      expect(await brokenPromises(at.home.dir, complete)).toEqual([]);
     },
   );
 });

@@ -1,4 +1,4 @@
-/** What an enemy tries: what stands in a home, a spool or beside a backup, and moments at which things are killed. */
+/** What an enemy tries (in a spool: see spool-attacks): what stands in a home or beside a backup, and moments at which things are killed. */
 import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import { join } from "node:path";
@@ -6,21 +6,16 @@ import SQLite from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
 import { makeWorld, program, until } from "../helpers/cli.ts";
 import { endDaemonsAfterEach, startDaemon } from "../helpers/daemon.ts";
-import { enter, fileOf, isDone, leave, type Served, serve, watch } from "../helpers/served.ts";
+import { enter, fileOf, leave, type Served, serve, watch } from "../helpers/served.ts";
 
 const root = process.geteuid?.() === 0;
 const STRANGER = 12_002;
 const hasNamespaces = root && spawnSync("unshare", ["-p", "-f", "--mount-proc", "true"]).status === 0;
-const hasPerl = spawnSync("perl", ["-e", "1"]).status === 0;
 
 const world = makeWorld();
 enter(world);
 afterAll(() => leave(world));
 endDaemonsAfterEach();
-
-const pass = (r: Served, timeout = 20_000) => world.gatepost(["backoffice", r.path], { timeout });
-const entryOf = (r: Served, name: string): string => join(r.home.layout.spool, name);
-const UUID = "11111111-1111-4111-8111-111111111111";
 
 /** A repository with a hook that notes each start, and one push that nobody drained. */
 async function hooked(command = ":"): Promise<Served> {
@@ -89,49 +84,6 @@ it.runIf(root)("K1: root opens no stranger's database in a folder that everybody
   for (const name of ["gatepost.db", "bin", "bin/gatepost"]) fs.chownSync(join(folder, name), STRANGER, STRANGER);
   const { code } = world.gatepost(["runs"], { cwd: folder });
   expect([code, fs.readFileSync(join(folder, "bin", "gatepost"), "utf8")]).toEqual([7, "another\n"]);
-});
-
-describe("in the spool of a shared home", () => {
-  it("K2: an unfinished entry whose time lies far ahead keeps no pass from its end", async () => {
-    const r = await hooked();
-    fs.writeFileSync(entryOf(r, `${UUID}.entry`), "gatepost 1\n");
-    fs.utimesSync(entryOf(r, `${UUID}.entry`), 4_000_000_000, 4_000_000_000);
-    expect(pass(r)).toMatchObject({ code: 0 });
-    await isDone(r, 1);
-  });
-
-  it("K2: an entry whose name is as long as a name can be is set aside, and others are drained", async () => {
-    const r = await hooked();
-    fs.writeFileSync(entryOf(r, `${"a".repeat(249)}.entry`), "nonsense\n");
-    expect(pass(r)).toMatchObject({ code: 0 });
-    await isDone(r, 1);
-  });
-
-  it("K2: a log of gates that is nothing but line ends uses up no memory", async () => {
-    const r = await hooked();
-    fs.writeFileSync(entryOf(r, "gates"), Buffer.alloc(40_000_000, "\n"));
-    const env = { NODE_OPTIONS: "--max-old-space-size=128" };
-    expect(world.gatepost(["backoffice", r.path], { env }).code).toBe(0);
-    await isDone(r, 1);
-  });
-
-  it.runIf(hasPerl)("K2: a lease of the kernel's on an entry holds up nobody else's", async () => {
-    const r = await hooked();
-    const held = world.at("held");
-    const lease = `$SIG{IO}="IGNORE"; open(F,"<",$ARGV[0]); fcntl(F,1024,1) or die; open(H,">",$ARGV[1]); sleep 60`;
-    fs.writeFileSync(entryOf(r, `${UUID}.entry`), "gatepost 1\n");
-    const holder = world.run([
-      ...["sh", "-c", `perl -e '${lease}' "$0" "$1" > /dev/null 2>&1 & echo $!`],
-      ...[entryOf(r, `${UUID}.entry`), held],
-    ]);
-    try {
-      await until("it is held", () => fs.existsSync(held));
-      expect(pass(r)).toMatchObject({ code: 0 });
-      await isDone(r, 1);
-    } finally {
-      process.kill(Number(holder.stdout), "SIGKILL");
-    }
-  });
 });
 
 describe("a restore", () => {

@@ -43,13 +43,13 @@ const judge = (at: Served, judging: Judging = {}) =>
 describe("a home that was used", () => {
   it("keeps its promises, however strictly they are judged", async () => {
     expect(served.runs().map(({ state }) => state)).toContain("parked");
-    expect(await judge(served, { strict: true, settled: true })).toEqual([]);
-    expect(await brokenPromises(served.home.dir, { strict: true, settled: true })).toEqual([]);
+    expect(await judge(served, { complete: true, settled: true })).toEqual([]);
+    expect(await brokenPromises(served.home.dir, { complete: true, settled: true })).toEqual([]);
   });
 
   it("gets one line from doctor", () => {
     const { stdout } = world.gatepost(["doctor", "-R", served.path]);
-    expect(stdout).toMatch(/^ {2}ok {4}10 invariants: I1 I2 I3 I4 I5 I6 I7 I9 I10 I14\.$/m);
+    expect(stdout).toMatch(/^ {2}ok {4}10 promises hold \(docs\/promise\.md\): I1 I2 I3 I4 I5 I6 I7 I9 I10 I14\.$/m);
   });
 
   it("keeps them after all was pruned that may be", async () => {
@@ -150,7 +150,7 @@ describe("a database that was spoilt", () => {
     try {
       db.sqlite.pragma("foreign_keys = OFF");
       db.sqlite.exec(sql);
-      const found = brokenIn(db, { strict: true }).flatMap(({ promise, where }) =>
+      const found = brokenIn(db, { complete: true }).flatMap(({ promise, where }) =>
         where.map((at) => `${promise} ${at}`),
       );
       for (const one of expected)

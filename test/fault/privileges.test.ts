@@ -171,6 +171,8 @@ describe.runIf(hasUsers)("a backoffice that root started", () => {
     const { child, said, ended } = serving();
     const first = await worker(UIDS.alice);
     await worker(UIDS.bob);
+    const roots = [0, 1, 2].map((fd) => fs.readlinkSync(`/proc/${child.pid}/fd/${fd}`));
+    for (const fd of [1, 2]) expect(roots).not.toContain(fs.readlinkSync(`/proc/${first}/fd/${fd}`));
     process.kill(first, "SIGKILL");
     await until("it is told", () =>
       said().includes("the worker of alice ended by SIGKILL; it is started again in 1 s"),
@@ -213,7 +215,7 @@ describe.runIf(hasUsers)("root's other commands", () => {
     users.world.remove();
   });
 
-  it.each([["runs"], ["runs show 1"], ["hook list"], ["hook status"], ["settings"], ["doctor"]])(
+  it.each([["runs"], ["runs show 1"], ["hook list"], ["hook status"], ["hook export"], ["settings"], ["doctor"]])(
     "K1: %s is run as the owner",
     (words) => {
       const out = users.asRoot([...gatepost, ...words.split(" "), "-R", path]);
@@ -230,7 +232,7 @@ describe.runIf(hasUsers)("root's other commands", () => {
     [["hook", "delete", "1"], "hook delete 1"],
     [["hook", "test", "1"], "hook test 1"],
     [["hook", "import", "-"], "hook import -"],
-    [["hook", "export"], "hook export"],
+    [["hook", "export", "--to", "fossil"], "hook export --to fossil"],
     [["settings", "window", "all"], "settings window all"],
     [["runs", "replay", "1"], "runs replay 1"],
     [["doctor", "--fix"], "doctor --fix"],
@@ -239,7 +241,7 @@ describe.runIf(hasUsers)("root's other commands", () => {
     const out = users.asRoot([...gatepost, ...words, "-R", path], { input: "[]" });
     expect(out).toMatchObject({ code: 7, stdout: "" });
     expect(out.stderr).toContain(`${path} belongs to another user (uid 12001). Nothing was changed.\n`);
-    expect(out.stderr).toContain("As its owner: sudo -u '#12001' gatepost ");
+    expect(out.stderr).toContain("As its owner: sudo -u alice gatepost ");
     expect(out.stderr).toContain(shown);
   });
 
@@ -249,7 +251,7 @@ describe.runIf(hasUsers)("root's other commands", () => {
     const out = users.asRoot([...gatepost, "init", bobs]);
     expect(out.stderr).toBe(
       `gatepost: ${bobs} belongs to another user (uid 12002). Nothing was changed.\n` +
-        `As its owner: sudo -u '#12002' gatepost init ${bobs}\n`,
+        `As its owner: sudo -u bob gatepost init ${bobs}\n`,
     );
     const inside = join(bobs, "of-root");
     fs.mkdirSync(inside);

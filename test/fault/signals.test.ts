@@ -86,6 +86,8 @@ describe("D7: signals", () => {
     expect(fs.existsSync(r.file("asked"))).toBe(true);
     expect(runs(hook)).toBe(false);
     expect(r.runs()).toMatchObject([{ state: "waiting", attempts: 1, failures: 0 }]);
+    expect(daemon.said().split(`gatepost: stopping: ${signal}\n`), "said once").toHaveLength(2);
+    expect(daemon.said()).toMatch(/ gatepost: run a-1: ended by shutdown in \d+ ms; it runs again\n/);
     expectNothingLeft(r);
   });
 
@@ -340,3 +342,22 @@ test("D9: a server that was reloaded again and again, at work, has no descriptor
   const children = () => fs.readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, "latin1").trim();
   await until("the last of its children has ended", () => children() === "");
 });
+
+test("D7: USR1 opens no debugger, which would run what anybody on this machine tells it", async () => {
+  const r = await serve(newWorld());
+  const daemon = await startServer(r);
+  const before = socketsOf(daemon.pid).length;
+  daemon.child.kill("SIGUSR1");
+  r.hook("true");
+  r.push();
+  await isDone(r, 1);
+  expect(daemon.said()).not.toMatch(/[Dd]ebugger/);
+  expect(socketsOf(daemon.pid)).toHaveLength(before);
+});
+
+/** The sockets that a process has open. */
+const socketsOf = (pid: number): string[] =>
+  fs
+    .readdirSync(`/proc/${pid}/fd`)
+    .map((fd) => fs.readlinkSync(`/proc/${pid}/fd/${fd}`))
+    .filter((target) => target.startsWith("socket:"));

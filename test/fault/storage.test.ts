@@ -16,8 +16,8 @@ afterAll(() => {
   leave(world);
 });
 
-const strict = { strict: true, settled: true };
-const whole = (at: Served) => brokenPromises(at.home.dir, strict);
+const complete = { complete: true, settled: true };
+const whole = (at: Served) => brokenPromises(at.home.dir, complete);
 let disks = 0;
 
 /** A served repository whose home is on a small disk of its own. */
@@ -88,7 +88,7 @@ describe("a disk without room", () => {
           expect(error).toMatchObject({ code: "GP_FULL", exitCode: 6 });
           refused += 1;
         }
-        expect(await brokenPromises(at.home.dir, { strict: true }).catch(({ code }) => code)).toSatisfy(
+        expect(await brokenPromises(at.home.dir, { complete: true }).catch(({ code }) => code)).toSatisfy(
           (found) => found === "GP_FULL" || !(found as { level: string }[]).some(({ level }) => level === "fail"),
         );
         small.free();

@@ -84,7 +84,7 @@ describe("a new database", () => {
 
 describe("a file that is no database of ours", () => {
   const again =
-    "Restore a backup: gatepost backup --restore FILE. Without one, move it away and register the repository anew: gatepost init";
+    "Restore a backup: gatepost backup --restore FILE. Without one, move it away, and the files beside it whose names go on from its own; then register the repository anew: gatepost init";
   const folder = temporary();
   const file = (name: string, content: Buffer | string): string => {
     fs.writeFileSync(join(folder, name), content);

@@ -30,6 +30,11 @@ const whole: readonly [RegExp, string[], string][] = [
   ],
   [/^SELECT id FROM repository p WHERE cursor </, ["p"], "one row for each repository"],
   [/^SELECT id, name, scope, .* FROM hook ORDER BY id$/, ["hook"], "the hooks of a home"],
+  [
+    /^SELECT count\(\*\) AS hooks FROM hook$/,
+    ["hook USING COVERING INDEX hook_repository"],
+    "whether a home has hooks, before a backup replaces them",
+  ],
   [/^SELECT name, value FROM setting$/, ["setting"], "a handful of settings"],
   // Partial indexes: they hold what waits or is open, never what is over.
   [/^SELECT DISTINCT repository FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only"],

@@ -3,12 +3,15 @@
  * test suite does, with a new seed, which it prints.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { readdirSync } from "node:fs";
 
 const [name = "", ...words] = process.argv.slice(2);
 const file = `test/torture/${name}.test.ts`;
 const given = {};
-let wrong = existsSync(file) ? null : `There is no torture "${name}".`;
+const names = readdirSync("test/torture").flatMap((entry) => /^(.+)\.test\.ts$/.exec(entry)?.[1] ?? []);
+let wrong = null;
+if (!names.includes(name))
+  wrong = `${name === "" ? "Which torture?" : `There is no torture "${name}".`} There are: ${names.join(" ")}`;
 for (let at = 0; at < words.length; at += 2) {
   const [flag, value] = [words[at], words[at + 1]];
   if (!["--count", "--seed"].includes(flag)) wrong ??= `"${flag}" is not an option; there are --count N and --seed N.`;

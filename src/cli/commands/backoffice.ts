@@ -87,6 +87,7 @@ async function run(paths: string[], { poll, ...rest }: Options, command: Command
   goOnUnread();
   const progress = progressLine();
   const log = logTo({ ...given, stays }, progress.clear);
+  signals.onStop((name) => log.line("info", `stopping: ${name}`));
   try {
     await work(paths, given, { command, stays, signals, log, progress });
   } catch (error) {

@@ -14,7 +14,7 @@ export function registerBackup(program: Command): void {
       .argument("<FILE>", "the backup"),
   )
     .option("--restore", "put what is in FILE in place of the database; the one that is there is kept beside it")
-    .option("--force", "replace FILE if it is there; with --restore: also a backup of another home")
+    .option("--force", "replace FILE if it is there; with --restore: also where other hooks are")
     .option("--json", "print what was done as JSON")
     .addHelpText(
       "after",
@@ -47,5 +47,5 @@ async function restoreIt(given: string, { force = false, json, home, repository 
   if (done.aside !== null) print(`The database that was there is now ${plain(done.aside)}.`);
   sayEdited(takeEdited());
   for (const text of done.trouble) say(`gatepost: ${plain(text)}`);
-  say(`Next: gatepost backoffice --home ${typed(done.home)}`);
+  if (!done.served) say(`Next: gatepost backoffice --home ${typed(done.home)}`);
 }

@@ -56,7 +56,7 @@ function show(findings: readonly Finding[], all: boolean): void {
   const well = findings.filter(({ level }) => level === "ok");
   if (all) for (const finding of well) print(line(finding));
   else {
-    const promises = well.filter(({ about }) => about === "invariants");
+    const promises = well.filter(({ about }) => about === "promises");
     const checks = well.length - promises.length;
     if (checks > 0) print(`  ${word("ok")} ${counted(checks, "check")}`);
     for (const finding of promises) print(line(finding));
@@ -76,4 +76,4 @@ const WORDS: Record<Level, [string, "green" | "yellow" | "red"]> = {
 };
 const word = (level: Level): string => paint(WORDS[level][1], WORDS[level][0]);
 const line = ({ level, says, mend }: Finding): string =>
-  `  ${word(level)} ${plain(says)}${mend === null ? "" : ` Mend: ${plain(mend)}`}`;
+  `  ${word(level)} ${plain(says)}${mend === null ? "" : `${/[.!?]$/.test(says) ? "" : "."} Mend: ${plain(mend)}`}`;

@@ -6,7 +6,7 @@ import { paint, plain, plainLines, print, printJson } from "../output.ts";
 import { counted } from "../words.ts";
 
 /** A run in the JSON of `runs --json`; times are ISO 8601, lengths milliseconds. */
-export const runToJson = ({ run, name, repository, what, took, gate }: RunLine) => ({
+export const runToJson = ({ run, name, repository, what, took, gate, heldBy }: RunLine) => ({
   id: name,
   repository,
   hook: { id: run.hook, name: run.hookName, type: run.type },
@@ -18,6 +18,7 @@ export const runToJson = ({ run, name, repository, what, took, gate }: RunLine) 
   attempts: run.attempts,
   madeAt: new Date(run.madeAt),
   dueAt: run.dueAt === null ? null : new Date(run.dueAt),
+  heldBy: heldBy?.name ?? null,
   endedAt: run.endedAt === null ? null : new Date(run.endedAt),
   took,
   gate: gate === null ? null : gateToJson(gate),
@@ -173,14 +174,24 @@ function endLines({ run }: RunDetail): string[] {
   return run.state === "done" ? [] : [`${run.state}: ${plain(run.reason ?? "")}`];
 }
 
-function stateLines({ run, name }: RunDetail): string[] {
+/** What a run waits for whose hook asked for --in-order: "waits for a-12, which is parked". */
+export function held({ name, state }: NonNullable<RunLine["heldBy"]>): string {
+  return `waits for ${name}, which ${state === "parked" ? "is parked" : state === "running" ? "runs" : "waits too"}`;
+}
+
+function stateLines({ run, name, heldBy }: RunDetail): string[] {
   const again = `Again now: gatepost runs replay ${name}`;
+  if (run.state === "waiting" && heldBy !== null)
+    return [held(heldBy), `About that: gatepost runs show ${heldBy.name}     Stop trying: gatepost runs drop ${name}`];
   if (run.state === "waiting") {
     const when = run.dueAt === null ? "" : ` at ${new Date(run.dueAt).toISOString().slice(11, 19)}`;
     return [`attempt ${run.attempts + 1} is due${when}`, `${again}     Stop trying: gatepost runs drop ${name}`];
   }
   if (run.state === "parked")
-    return [`parked: ${plain(run.reason ?? "")}`, `${again}     Give up: gatepost runs drop ${name}`];
+    return [
+      `parked: ${plain(run.reason ?? "")}`,
+      `Again, with all its retries: gatepost runs release ${name}     Give up: gatepost runs drop ${name}`,
+    ];
   if (run.state === "failed") return [`failed: ${plain(run.reason ?? "")}`, again];
   return run.state === "skipped" ? [`skipped: ${plain(run.reason ?? "")}`] : [];
 }

@@ -2,11 +2,11 @@
 import type { Command } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import { formatDuration, type RunId } from "../../core/units.ts";
-import type { RunFilter, RunLine } from "../../home/runs.ts";
+import type { Asked, RunFilter, RunLine } from "../../home/runs.ts";
 import { paint, plain, print, printJson, say, table } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 import { ago, requireCount, requireInstant, requireRunId } from "../words.ts";
-import { printDetail, runToJson } from "./runs-show.ts";
+import { held, printDetail, runToJson } from "./runs-show.ts";
 import { printUngated, UNGATED_HELP } from "./runs-ungated.ts";
 
 type Options = Where & {
@@ -25,7 +25,7 @@ export function registerRuns(program: Command): void {
   const runs = addWhere(
     program.command("runs").description("list what ran: newest first, of a repository or, with --home, of all"),
   )
-    .option("--failed", "only runs that failed or are parked, refusals too")
+    .option("--failed", "only runs that failed for good or are parked, refusals too; none that is tried again")
     .option("--parked", "only parked runs")
     .option("--refused", "only runs of gates that refused or were broken")
     .option("--ungated", "instead: commits and pushes that went round the gates")
@@ -50,7 +50,7 @@ export function registerRuns(program: Command): void {
     .action((words: string[], given: Options) => eachRun(words, given, "replay"));
   addWhere(runs.command("release").description("let parked runs try again, with all their retries"))
     .argument("<RUN...>", "ids of runs")
-    .action((words: string[], given: Options) => eachRun(words, given, "replay"));
+    .action((words: string[], given: Options) => eachRun(words, given, "release"));
   addWhere(runs.command("drop").description("give up runs that wait or are parked"))
     .argument("<RUN...>", "ids of runs")
     .action((words: string[], given: Options) => eachRun(words, given, "drop"));
@@ -90,14 +90,15 @@ const took = ({ took, gate }: RunLine): string => {
 };
 
 /** How a run ended, or what it waits for, in a few words. */
-function endOf({ run, gate }: RunLine, now: number): string {
+function endOf({ run, gate, heldBy }: RunLine, now: number): string {
   if (run.state === "done") return paint("green", "ok");
   if (run.state === "failed" && run.gate !== null) return endInGate(run.reason ?? "", gate?.verdict);
   if (run.state === "running") return paint("yellow", `running, attempt ${run.attempts}`);
   if (run.state === "skipped") return paint("dim", `skipped: ${plain(run.reason ?? "")}`);
   if (run.state === "waiting") {
     const wait = Math.max(0, (run.dueAt ?? now) - now);
-    const next = wait < 1000 ? "waits for the backoffice" : `attempt ${run.attempts + 1} in ${formatDuration(wait)}`;
+    const due = wait < 1000 ? "waits for the backoffice" : `attempt ${run.attempts + 1} in ${formatDuration(wait)}`;
+    const next = heldBy === null ? due : held(heldBy);
     return paint("yellow", run.reason === null ? next : `${plain(run.reason)}, ${next}`);
   }
   return paint("red", run.state === "parked" ? `parked: ${plain(run.reason ?? "")}` : plain(run.reason ?? "failed"));
@@ -115,7 +116,7 @@ function endInGate(reason: string, verdict: NonNullable<RunLine["gate"]>["verdic
 async function list(given: Options): Promise<void> {
   await withHome(given, async (opened) => {
     if (given.ungated) return printUngated(opened, given);
-    const { listRuns } = await import("../../home/runs.ts");
+    const { isAnyRun, listRuns } = await import("../../home/runs.ts");
     const filter = await filterFor(opened, given);
     const lines = listRuns(opened.home, filter);
     if (given.follow) return follow(opened, filter, lines, given.json === true);
@@ -127,7 +128,7 @@ async function list(given: Options): Promise<void> {
           lines.map((line) => cells(line, Date.now())),
         ),
       );
-    else say("Nothing ran yet.");
+    else say(isAnyRun(opened.home, filter.repository) ? "No run matches." : "Nothing ran yet.");
     await hint(opened);
   });
 }
@@ -179,21 +180,23 @@ const isOver = ({ run }: RunLine): boolean => run.state !== "waiting" && run.sta
 async function show(word: string, given: Options): Promise<void> {
   await withHome(given, async ({ home }) => {
     const { showRun } = await import("../../home/runs.ts");
-    printDetail(showRun(home, requireRunId(word)), given.json === true);
+    printDetail(showRun(home, asked(word)), given.json === true);
   });
 }
 
-async function eachRun(words: string[], given: Options, how: "replay" | "drop"): Promise<void> {
+const asked = (word: string): Asked => ({ id: requireRunId(word), word });
+
+async function eachRun(words: string[], given: Options, how: "replay" | "release" | "drop"): Promise<void> {
   await withHome(given, async ({ home }) => {
-    const { giveUpRuns, replayRuns } = await import("../../home/runs.ts");
+    const { freeRuns, giveUpRuns, replayRuns } = await import("../../home/runs.ts");
     const { ringDaemon } = await import("../../home/ring.ts");
-    const ids = words.map(requireRunId);
-    if (ids.length === 0) throw new GatepostError("GP_USAGE", "Which run?");
+    const runs = words.map(asked);
+    if (runs.length === 0) throw new GatepostError("GP_USAGE", "Which run?");
     if (how === "drop") {
-      giveUpRuns(home, ids);
-      say(`given up: ${words.join(" ")}`);
-    } else for (const name of replayRuns(home, ids)) say(`run ${name} will start`);
-    if (how === "replay" && !ringDaemon(home))
-      say(`No backoffice is running; start one: gatepost backoffice --home ${home.dir}`);
+      giveUpRuns(home, runs);
+      return say(`given up: ${words.join(" ")}`);
+    }
+    for (const name of how === "replay" ? replayRuns(home, runs) : freeRuns(home, runs)) say(`run ${name} will start`);
+    if (!ringDaemon(home)) say(`No backoffice is running; start one: gatepost backoffice --home ${home.dir}`);
   });
 }

@@ -1,8 +1,6 @@
 /** `gatepost service`: keeps a backoffice running by systemd, or calls one by cron. */
-import { lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { GatepostError } from "../../core/errors.ts";
 import type { Host, Scope } from "../../home/service/host.ts";
 import type { Place, State } from "../../home/service/install.ts";
 import { plain, plainLines, print, printJson, say } from "../output.ts";
@@ -61,14 +59,17 @@ const scopeOf = (given: Options, { uid }: Host): Scope =>
   given.system === true || (uid === 0 && given.user !== true) ? "system" : "user";
 
 async function installService(paths: string[], given: Options): Promise<void> {
-  const { thisHost } = await import("../../home/service/host.ts");
-  const { callsOf, install, planInstall, requireOurs } = await import("../../home/service/install.ts");
+  const { readCrontab, thisHost } = await import("../../home/service/host.ts");
+  const { callsOf, install, planInstall, requireCrontab, requireOurs } = await import("../../home/service/install.ts");
   const host = thisHost();
   const scope = scopeOf(given, host);
   const asked = given.systemd === true || given.system === true || given.user === true;
-  const by = given.cron === true || (!asked && !host.systemdRuns) ? "cron" : "systemd";
-  const names = paths.map(requirePath);
-  if (names.length === 0 && host.uid !== 0) await requireHomes();
+  let by: Place["by"] = given.cron === true || (!asked && !host.systemdRuns) ? "cron" : "systemd";
+  // Where neither systemd nor cron is, the text of a unit is of more use to whoever only wants to see.
+  if (by === "cron" && given.print === true && given.cron !== true && (await readCrontab(host)) === null)
+    by = "systemd";
+  const names = paths.map((path) => resolve(path));
+  await requireHomes(names, host);
   const plan = await planInstall(host, {
     by,
     scope,
@@ -83,11 +84,12 @@ async function installService(paths: string[], given: Options): Promise<void> {
     if (given.json === true) printJson({ ...shown, changed });
     else say(what);
   };
-  if (isThere && calls.length === 0) return done(false, `${titleOf(place)} is there already; nothing was changed.`);
   if (given.print === true) {
     if (given.json === true) return printJson({ ...shown, changed: false });
     return print(plainLines(text.trimEnd()));
   }
+  if (isThere && calls.length === 0) return done(false, `${titleOf(place)} is there already; nothing was changed.`);
+  if (by === "cron") await requireCrontab(host);
   requireOurs(plan);
   if (given.json !== true) {
     if (!isThere)
@@ -123,16 +125,12 @@ async function agreed(): Promise<boolean> {
   }
 }
 
-function requirePath(path: string): string {
-  const whole = resolve(path);
-  if (lstatSync(whole, { throwIfNoEntry: false }) === undefined)
-    throw new GatepostError("GP_NO_FILE", `${whole} is not there.`, { hint: "Name homes or repositories." });
-  return whole;
-}
-
-async function requireHomes(): Promise<void> {
+/** Throws what serving those would throw. What is in others' folders root does not ask. */
+async function requireHomes(names: readonly string[], { uid }: Host): Promise<void> {
   const { homesFor } = await import("../../home/serve.ts");
-  homesFor([], undefined, "/");
+  const { ownerOf } = await import("../../home/supervise.ts");
+  if (names.length === 0 && uid !== 0) homesFor([], undefined, "/");
+  for (const name of names) if (uid !== 0 || (ownerOf(name) ?? 0) === 0) homesFor([name], undefined, "/");
 }
 
 async function states(given: Options): Promise<{ host: Host; found: State[] }> {

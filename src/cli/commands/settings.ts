@@ -1,6 +1,7 @@
 /** `gatepost settings`: shows and changes the settings of a home. */
 import type { Command } from "commander";
 import { GatepostError } from "../../core/errors.ts";
+import { shownSetting } from "../../core/settings.ts";
 import { paint, print, printJson, say, table } from "../output.ts";
 import { addWhere, type Where, withHome } from "../where.ts";
 
@@ -25,7 +26,7 @@ async function settings(name: string | undefined, value: string | undefined, giv
     if (name !== undefined && (value !== undefined || given.unset)) {
       const line = changeSetting(home, name, value ?? null);
       ringDaemon(home);
-      say(`${line.name} is ${line.value}${line.isDefault ? " (the default)" : ""}`);
+      say(`${line.name} is ${shownSetting(line.name, line.value)}${line.isDefault ? " (the default)" : ""}`);
       return;
     }
     const lines = listSettings(home, name);
@@ -34,7 +35,10 @@ async function settings(name: string | undefined, value: string | undefined, giv
     print(
       table(
         ["SETTING", "VALUE", "WHAT"],
-        lines.map((line) => [line.name, line.isDefault ? line.value : paint("bold", line.value), line.says]),
+        lines.map(({ name, value, isDefault, says }) => {
+          const shown = shownSetting(name, value);
+          return [name, isDefault ? shown : paint("bold", shown), says];
+        }),
       ),
     );
   });

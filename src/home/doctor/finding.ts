@@ -13,6 +13,8 @@ export type Finding = {
 
 /** What `doctor --fix` mends itself. */
 export const FIX = "gatepost doctor --fix";
+/** The list of what waits for a person. */
+export const PARKED = "gatepost runs --parked";
 
 export const fine = (about: string, says: string): Finding => ({ level: "ok", about, says, mend: null });
 /** Something is not as it should be, and nothing is let through because of it. */

@@ -1,57 +1,85 @@
 /** What doctor looks at in a home itself: its files first, since they can be read where the database cannot. */
-import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, lstatSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { GatepostError } from "../../core/errors.ts";
 import { type Layout, layout } from "../../core/layout.ts";
 import { typed } from "../../core/shell-word.ts";
 import { namesIn, textOf } from "../../shim/look-in.ts";
-import { damages, longLog } from "../../store/check.ts";
-import { closeDatabase, openDatabase, SCHEMA_VERSION } from "../../store/database.ts";
+import { damages, longLog, strangeShapes } from "../../store/check.ts";
+import { closeDatabase, type Database, openDatabase, SCHEMA_VERSION, versionAt } from "../../store/database.ts";
 import { listHooks } from "../../store/hook.ts";
 import { listRepositories } from "../../store/repository.ts";
 import { exportHooks } from "../exchange.ts";
+import { obstacles } from "../folders.ts";
 import { compiledNames, type Wanted } from "../gates.ts";
 import { homeLitter } from "../litter.ts";
-import { displaced, homeId, type OpenHome } from "../open.ts";
+import { displaced, homeId, lookAt, type OpenHome, requireSafe } from "../open.ts";
 import { isRegistered } from "../register.ts";
 import { counted, FIX, type Finding, failure, few, fine, warning } from "./finding.ts";
+import { examineStrange } from "./work.ts";
 
-/** Opens a home only to look at it: unlike `openHome`, nothing in it is written anew. Null, and a finding, where the
- *  database cannot be opened. */
+/** Opens a home only to look at it: unlike `openHome`, nothing in it is written anew, and a database of an older version
+ *  stays one. Null where its rows cannot be read or believed; the findings say why. */
 export function openToLook(dir: string): { home: OpenHome | null; findings: Finding[] } {
   const places = layout(dir);
   try {
-    const home = { dir, layout: places, db: openDatabase(places.database) };
-    try {
-      const wrong = damages(home.db);
-      const long = longLog(home.db);
-      if (wrong.length === 0 && long !== null)
-        return { home, findings: [warning("database", long, `fuser -v ${typed(places.database)}`)] };
-      if (wrong.length === 0)
-        return { home, findings: [fine("database", `The database is whole (schema ${SCHEMA_VERSION}).`)] };
-      const says = `The database ${places.database} is damaged: ${few(wrong)}.`;
-      return { home, findings: [failure("database", says, "gatepost backup --restore FILE")] };
-    } catch (error) {
-      closeDatabase(home.db);
-      throw error;
-    }
+    requireSafe(dir);
   } catch (error) {
-    if (!(error instanceof GatepostError)) throw error;
-    const owner = statSync(dir).uid;
-    if (error.code === "GP_DENIED" && owner !== process.geteuid?.())
+    return { home: null, findings: [closedDatabase(error)] };
+  }
+  let db: Database | null = null;
+  try {
+    const version = versionAt(places.database);
+    if (version < SCHEMA_VERSION) {
+      const then = "the next command that opens it brings it up to date";
+      const says = `The database is of an older version (schema ${version}); ${then}. Only files were looked at.`;
+      return { home: null, findings: [warning("database", says, FIX)] };
+    }
+    db = openDatabase(places.database);
+    const wrong = damages(db);
+    if (wrong.length === 0) return { home: { dir, layout: places, db }, findings: [databaseFinding(db)] };
+    closeDatabase(db);
+    const says = `The database ${places.database} is damaged: ${few(wrong)}. Only files could be looked at.`;
+    return { home: null, findings: [failure("database", says, RESTORES)] };
+  } catch (error) {
+    if (db !== null) closeDatabase(db);
+    const owner = lookAt(dir)?.uid;
+    if (error instanceof GatepostError && error.code === "GP_DENIED" && owner !== process.geteuid?.())
       return {
         home: null,
         findings: [fine("database", `The database is for its owner to read (uid ${owner}); files were looked at.`)],
       };
-    const says = `${error.message} Only files could be looked at.`;
-    return { home: null, findings: [failure("database", says, error.hint ?? FIX)] };
+    return { home: null, findings: [closedDatabase(error)] };
   }
+}
+
+const RESTORES = "gatepost backup --restore FILE";
+
+/** The finding about a database that could not be read; what is not one of our errors is thrown on. */
+export function closedDatabase(error: unknown): Finding {
+  if (!(error instanceof GatepostError)) throw error;
+  return failure("database", `${error.message} Only files could be looked at.`, error.hint ?? FIX);
+}
+
+function databaseFinding(db: Database): Finding {
+  const strange = strangeShapes(db);
+  if (strange.length > 0)
+    return failure("database", `The schema of ${db.path} is not ours: ${few(strange)}.`, RESTORES);
+  const long = longLog(db);
+  if (long !== null) return warning("database", long, `fuser -v ${typed(db.path)}`);
+  return fine("database", `The database is whole (schema ${SCHEMA_VERSION}).`);
 }
 
 /** What can be seen without the database. */
 export function examineFiles(dir: string): Finding[] {
   const places = layout(dir);
-  return [programFinding(places), ...folderFindings(places), spoolFinding(places), automaticFinding(places)];
+  return [
+    programFinding(places),
+    ...folderFindings(places),
+    spoolFinding(places),
+    ...examineStrange(places),
+    automaticFinding(places),
+  ];
 }
 
 function programFinding({ program }: Layout): Finding {
@@ -65,29 +93,53 @@ function programFinding({ program }: Layout): Finding {
   return fine("program", `${program} names a node and a program that are there.`);
 }
 
-/** Whoever may write where compiled gates stand runs what they like as whoever commits. */
+/** What `backoffice` refuses is a failure here too, in the same words; then what is missing, or read by others. */
 function folderFindings(places: Layout): Finding[] {
   const shared = existsSync(places.shared);
   const findings: Finding[] = [];
+  const wrong = new Set<string>();
+  for (const { path, says, mend } of obstacles(places, ownerOf(places))) {
+    wrong.add(path);
+    findings.push(failure("folders", says, mend));
+  }
   for (const folder of [places.home, places.gates, join(places.home, "bin")]) {
-    const mode = statSync(folder, { throwIfNoEntry: false })?.mode;
-    if (mode === undefined) findings.push(failure("folders", `${folder} is missing.`, FIX));
-    else if ((mode & 0o022) !== 0) findings.push(failure("folders", `Others than the owner may write ${folder}.`, FIX));
-    else if (shared && (mode & 0o055) !== 0o055)
+    const mode = modeOf(folder);
+    if (wrong.has(folder)) continue;
+    if (mode === "missing") findings.push(failure("folders", `${folder} is missing.`, FIX));
+    else if (shared && mode !== "hidden" && (mode & 0o055) !== 0o055)
       findings.push(failure("folders", `The home is shared, but others cannot read ${folder}.`, FIX));
   }
-  for (const path of [places.database, places.auxiliary, places.bad])
-    if (((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0)
+  for (const path of [places.database, places.auxiliary, places.bad]) {
+    const mode = modeOf(path);
+    if (!wrong.has(path) && typeof mode === "number" && (mode & 0o077) !== 0)
       findings.push(failure("folders", `Others than the owner may read ${path}.`, FIX));
+  }
   const litter = homeLitter(places);
   if (litter.length > 0)
     findings.push(warning("folders", `A command that was killed left files: ${few(litter)}.`, FIX));
-  const spool = statSync(places.spool, { throwIfNoEntry: false })?.mode;
-  if (spool === undefined || (shared && (spool & 0o1033) !== 0o1033))
+  const spool = modeOf(places.spool);
+  if (wrong.has(places.spool)) return findings;
+  if (spool === "missing" || (shared && spool !== "hidden" && (spool & 0o1033) !== 0o1033))
     findings.push(warning("folders", `Entries cannot be left in ${places.spool}.`, FIX));
   return findings.length > 0
     ? findings
     : [fine("folders", `The home is ${shared ? "shared" : "private"}, and its folders are too.`)];
+}
+
+/** Whose the home should be: this user's where anything of it is, for then they would run it. */
+function ownerOf({ home, database }: Layout): number {
+  const owner = lookAt(home)?.uid ?? -1;
+  const self = process.geteuid?.() ?? owner;
+  return lookAt(database)?.uid === self ? self : owner;
+}
+
+/** The mode of what is at a path, links not followed: a link would say the mode of another file. */
+function modeOf(path: string): number | "missing" | "hidden" {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.mode ?? "missing";
+  } catch {
+    return "hidden"; // in a folder that this user may not enter
+  }
 }
 
 function spoolFinding({ bad }: Layout): Finding {

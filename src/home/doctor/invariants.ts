@@ -4,7 +4,7 @@
  *
  * A home that is at work changes while we look. So the database is read as of one moment, files are listed before it
  * and looked at again after it, and what may be just happening (an entry that came this minute, a ref that nobody has
- * looked at yet) breaks no promise. With `settled` the caller says that nothing happens: then it does. With `strict` it
+ * looked at yet) breaks no promise. With `settled` the caller says that nothing happens: then it does. With `complete` it
  * says that nothing was ever deleted, replaced or registered anew, so that the whole past is judged.
  *
  * Proven by test/fault/invariants.test.ts, in which each promise is broken by hand.
@@ -40,7 +40,7 @@ export type Violation = { promise: string; level: Exclude<Level, "ok">; says: st
 /** How much the caller knows of the home. */
 export type Judging = {
   /** Nothing was ever pruned, replaced or registered anew: all of the past is judged. */
-  strict?: boolean;
+  complete?: boolean;
   /** A pass has just ended and nothing else goes on: nothing may wait. */
   settled?: boolean;
 };
@@ -61,8 +61,8 @@ export async function invariants(home: OpenHome, judging: Judging = {}): Promise
 
 const REPORT = "Keep a copy (gatepost backup FILE) and report it; the backoffice goes on";
 
-function fromDatabase({ db }: OpenHome, { strict = false }: Judging): Violation[] {
-  return snapshot(db, () => brokenIn(db, { strict })).map(({ promise, what, where }) => {
+function fromDatabase({ db }: OpenHome, { complete = false }: Judging): Violation[] {
+  return snapshot(db, () => brokenIn(db, { complete })).map(({ promise, what, where }) => {
     return { promise, level: "fail", says: `${what}: ${few(where)}.`, mend: REPORT };
   });
 }

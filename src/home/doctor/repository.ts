@@ -19,6 +19,7 @@ import type { OpenHome } from "../open.ts";
 import { whoIsKeptOut } from "./access.ts";
 import { FIX, type Finding, failure, few, fine, warning } from "./finding.ts";
 import { type Expected, examineFolder } from "./hooks-folder.ts";
+import { examineParked } from "./work.ts";
 
 /** Everything about a repository that its home knows. */
 export async function examineRepository(home: OpenHome, row: RepositoryRow, wanted: Wanted): Promise<Finding[]> {
@@ -33,9 +34,11 @@ export async function examineRepository(home: OpenHome, row: RepositoryRow, want
   const findings: Finding[] = [];
   if (stat.ino !== row.inode)
     findings.push(warning("repository", `Another repository stands at ${row.path} than was registered.`, init));
+  // Where the repository stands as it was registered, the reason may be over: the next look tells.
+  const again = stat.ino === row.inode ? "gatepost backoffice" : init;
   if (row.parked !== null)
-    findings.push(warning("repository", `The backoffice cannot look at ${row.path}: ${row.parked}`, init));
-  findings.push(...pointerFindings(home, row));
+    findings.push(warning("repository", `The backoffice cannot look at ${row.path}: ${row.parked}`, again));
+  findings.push(...examineParked(home, row), ...pointerFindings(home, row));
   if (row.folders !== null && hooksFolders(row).every(({ use }) => use === "left"))
     return [...findings, warning("hooks folder", `${row.path} was taken out of its home: no hook runs there.`, init)];
   const gates = new Map<string, number>();
@@ -52,7 +55,7 @@ export async function examineRepository(home: OpenHome, row: RepositoryRow, want
 
 /** A Fossil repository: that it can be read and goes on from what was read, and that fossil asks its gates. */
 async function examineFossil(home: OpenHome, row: RepositoryRow, init: string): Promise<Finding[]> {
-  const findings = pointerFindings(home, row);
+  const findings = [...examineParked(home, row), ...pointerFindings(home, row)];
   try {
     const { restored } = await openFossil(row.path).arrivals(watermarkOf(row), []);
     const as = restored ? "an earlier state of the repository" : "the repository";

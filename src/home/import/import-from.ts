@@ -5,10 +5,11 @@
  * and named instead of failing the rest. Files of the hooks folder that do the same are set aside only after the hooks
  * are stored: a death in between runs a hook twice, never not at all. Proven by test/e2e/import-hooks-dir.test.ts.
  */
-import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, lstatSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GatepostError } from "../../core/errors.ts";
 import { covers, type Hook, type HookSpec } from "../../core/hook.ts";
+import { makeRealFolder, replaceFile } from "../../process/replace-file.ts";
 import { listHooks } from "../../store/hook.ts";
 import type { RepositoryRow } from "../../store/repository.ts";
 import { identifyGit } from "../../vcs/git.ts";
@@ -120,10 +121,9 @@ const isRun = (hooksDir: string, path: string): boolean =>
 
 function copyProgram(hooksDir: string, name: string, from: string): void {
   const copy = join(hooksDir, "gatepost", "imported", name);
-  mkdirSync(dirname(copy), { recursive: true });
-  copyFileSync(from, `${copy}.new`);
-  chmodSync(`${copy}.new`, 0o755);
-  renameSync(`${copy}.new`, copy);
+  makeRealFolder(dirname(dirname(copy)));
+  makeRealFolder(dirname(copy));
+  replaceFile(copy, readFileSync(from, "latin1"), { mode: 0o755, encoding: "latin1" });
 }
 
 /** Adding the hooks may have put a shim in the file's place and chained the file, which is known by its inode. */

@@ -61,13 +61,13 @@ export type Plan = {
   calls: string[][];
 };
 
-/** Works out what installing would do, and changes nothing. Throws GP_USAGE where a path cannot be named in that place,
- *  GP_PROGRAM or GP_SERVICE where the crontab cannot be read. */
+/** Works out what installing would do, and changes nothing, also where there is no program to do it with. Throws GP_USAGE
+ *  where a path cannot be named in that place, GP_SERVICE where the crontab cannot be read. */
 export async function planInstall(host: Host, { by, scope, names, strict, setuid }: Wanted): Promise<Plan> {
   const common = { node: host.node, program: host.program, names };
   if (by === "cron") {
     const text = cronBlock({ ...common, env: serviceEnvironment(host, "cron") });
-    const { found, text: there } = locateBlock(await requireCrontab(host));
+    const { found, text: there } = locateBlock((await readCrontab(host)) ?? "");
     return { place: { by }, text, found, isThere: there === text, calls: [] };
   }
   const file = join(host.units[scope], UNIT);
@@ -101,10 +101,12 @@ export async function install(host: Host, plan: Plan): Promise<boolean> {
 /** Throws GP_SERVICE where something stands that is not, or no longer, as we wrote it. */
 export function requireOurs({ place, found }: Pick<Plan, "place" | "found">): void {
   if (found !== "edited" && found !== "foreign") return;
-  const where = nameOf(place);
+  if (place.by === "cron") requireOursInCrontab();
   throw new GatepostError(
     "GP_SERVICE",
-    found === "edited" ? `${where} was edited since Gatepost wrote it.` : `${where} was not written by Gatepost.`,
+    found === "edited"
+      ? `${place.file} was edited since Gatepost wrote it.`
+      : `${place.file} was not written by Gatepost.`,
     {
       hint:
         found === "edited"
@@ -113,9 +115,6 @@ export function requireOurs({ place, found }: Pick<Plan, "place" | "found">): vo
     },
   );
 }
-
-/** The place at the beginning of a sentence. */
-const nameOf = (place: Place): string => (place.by === "cron" ? "The block in the crontab" : place.file);
 
 /** What there is of the service in one place. */
 export type State = {
@@ -158,9 +157,8 @@ function startOf(command: string[] | null): Pick<State, "starts" | "isStartable"
 /** Takes the service out of a place. What was edited is kept, and its new place returned; what is not ours stays
  *  (GP_SERVICE). */
 export async function remove(host: Host, { place, found }: State): Promise<{ keptAs: string | null }> {
-  if (found === "foreign") requireOurs({ place, found });
+  if (found === "foreign" || place.by === "cron") requireOurs({ place, found });
   if (place.by === "cron") {
-    if (found === "edited") requireOursInCrontab();
     await writeCrontab(host, withBlock(await requireCrontab(host), ""));
     return { keptAs: null };
   }
@@ -181,7 +179,8 @@ function requireOursInCrontab(): never {
   });
 }
 
-async function requireCrontab(host: Host): Promise<string> {
+/** The crontab. Throws GP_PROGRAM where there is no cron. */
+export async function requireCrontab(host: Host): Promise<string> {
   const table = await readCrontab(host);
   if (table !== null) return table;
   throw new GatepostError("GP_PROGRAM", "The program crontab is missing, and systemd does not run here.", {

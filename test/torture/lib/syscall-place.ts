@@ -145,5 +145,5 @@ export class Prepared {
 
 const broken = (db: Database): string[] => [
   ...damages(db),
-  ...brokenIn(db, { strict: true }).map(({ promise, what, where }) => `${promise}: ${what} (${where})`),
+  ...brokenIn(db, { complete: true }).map(({ promise, what, where }) => `${promise}: ${what} (${where})`),
 ];
