@@ -112,10 +112,12 @@ describe("a disk without room", () => {
     push(at);
     small.fill();
     small.free();
-    await until("both pushes are handed out", () => {
-      const { stdout } = world.gatepost(["runs", "--json", "--home", at.home.dir]);
-      return stdout.includes('"done"');
-    });
+    const isHandedOut = (): boolean =>
+      world.gatepost(["runs", "--json", "--home", at.home.dir]).stdout.includes('"done"');
+    // An entry that could be made but not filled is waited for, for a minute: it might still be being written.
+    for (const file of at.spool()) backdate(file, 61_000);
+    const what = "what was pushed is handed out";
+    await until(what, isHandedOut).catch(() => until(`${what} after that minute`, isHandedOut));
     const times = [...said().matchAll(/^(\S+) gatepost: .*no room/gm)].map(([, time = ""]) => Date.parse(time));
     for (const [n, time] of times.slice(1).entries()) expect(time - (times[n] ?? 0)).toBeGreaterThan(59_000);
     expect(said()).toContain("Free some space");
