@@ -133,7 +133,7 @@ describe("a database that does not stay where it is", () => {
       const at = await closed();
       const { database } = at.home.layout;
       const { said, child } = startDaemon(world, ["serve", "--poll", "1", at.path]);
-      await until("it serves", () => said().includes("serving"));
+      await until("it serves", () => fs.existsSync(at.home.layout.daemonPid));
       push(at);
       await until("a second run", () => at.read("ran").length === 2);
       await until("nobody works", () => {
