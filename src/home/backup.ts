@@ -5,7 +5,8 @@
  * shims and hooks.json follow from it, and what waits in the spool is in the repositories, too.
  *
  * Backing up disturbs nobody: it reads one state while others write. The file appears whole and synced under its name,
- * after it was read back from end to end, or not at all; what a death leaves ends in `.new`.
+ * after it was read back from end to end, or not at all; what a death leaves ends in `.new`, and
+ * the next backup of that name takes it away.
  * Proven by the tests "B14" in test/fault/backup.test.ts.
  */
 import {
@@ -27,6 +28,7 @@ import { ownMark } from "../process/replace-file.ts";
 import { syncPath } from "../process/sync.ts";
 import { copyDatabase, faultsOf } from "../store/backup.ts";
 import { about, databaseFiles, removeDatabase } from "../store/database.ts";
+import { removeLitterOf } from "./litter.ts";
 import { type OpenHome, requireOwner } from "./open.ts";
 
 /** Writes the backup and returns its path and size. `force`: in place of a file that is there. Throws GP_USAGE where the
@@ -37,6 +39,7 @@ export function backup(home: OpenHome, given: string, force: boolean): { file: s
   const file = placeOf(given);
   const present = statSync(file, { throwIfNoEntry: false });
   requireFree(home, file, present, force);
+  removeLitterOf(file);
   const temporary = `${file}.${ownMark()}.new`;
   try {
     about(file, () => {

@@ -28,6 +28,8 @@ export type StayOptions = BackofficeOptions & {
 /** What serving takes besides. */
 export type ServeOptions = StayOptions & {
   poll: Millis;
+  /** Called with the homes that can be served, once it is known that there are any. */
+  onBegin?: (homes: readonly string[]) => void;
   /** Is handed the function that reloads. */
   onReload?: (reload: () => void) => void;
   /** The homes as of now, for a reload; without it they stay those of `homes`. */
@@ -44,7 +46,9 @@ const HUNG = 3_600_000;
 export async function serve(options: ServeOptions): Promise<void> {
   const { manager = null } = options;
   const loops = new Map<string, Loop>();
-  const toLook = new Set(servable(options));
+  const homes = servable(options);
+  const toLook = new Set(homes);
+  options.onBegin?.(homes);
   const bug = new AbortController();
   const signal = AbortSignal.any([options.signal, bug.signal]);
   let failure: unknown = null;
@@ -66,7 +70,7 @@ export async function serve(options: ServeOptions): Promise<void> {
       .finally(() => loops.delete(dir));
     loops.set(dir, { wish, bell, ended });
   };
-  for (const dir of [...toLook]) begin(dir);
+  for (const dir of homes) begin(dir);
   manager?.beat(() => [...loops.values()].every(({ bell }) => bell.unattended() < HUNG));
   options.onReload?.(() => {
     if (signal.aborted) return;

@@ -1,6 +1,6 @@
 /** A backup, and the way back from it. */
 import * as fs from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import SQLite from "better-sqlite3";
 import { afterAll, describe, expect, it } from "vitest";
 import { makeWorld, program, until } from "../helpers/cli.ts";
@@ -91,6 +91,24 @@ describe("a backup", () => {
     const { durable, manual } = at.home.layout;
     expect([durable, manual].map((mark) => fs.existsSync(mark))).toEqual([true, false]);
   });
+
+  const canTrace = world.run(["sh", "-c", "strace -o /dev/null true"]).code === 0;
+  it.skipIf(!canTrace)(
+    "B14: that was killed leaves nothing that the next one of that name does not take away",
+    async () => {
+      const at = await hooked();
+      const file = fresh();
+      const killed = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=fsync:signal=KILL:when=1"];
+      world.run([...killed, process.execPath, program, "backup", file, "-R", at.path]);
+      const left = () => fs.readdirSync(dirname(file)).filter((name) => name.startsWith(`${basename(file)}.`));
+      expect(left()).not.toEqual([]);
+      expect(fs.existsSync(file)).toBe(false);
+      const alive = `${file}.${process.pid}-0123456789abcdef.new`;
+      fs.writeFileSync(alive, "");
+      expect(backup(at, file).code).toBe(0);
+      expect(left()).toEqual([basename(alive)]);
+    },
+  );
 
   it("can be made while a daemon works and pushes come, again and again", async () => {
     const at = await hooked();

@@ -329,7 +329,8 @@ test("D9: a server that was reloaded again and again, at work, has no descriptor
     await until("it was reloaded", () => count() > reloads);
     await isDone(r, done + 1);
   };
-  // Pipes are made some at a time and used up, so a peak is compared with a peak.
+  // Pipes are made some at a time and used up, so what is held goes up and down by a few; what a
+  // leak adds grows with every cycle.
   let peak = 0;
   for (let n = 0; n < 10; n++) {
     await cycle();
@@ -337,7 +338,7 @@ test("D9: a server that was reloaded again and again, at work, has no descriptor
   }
   for (let n = 0; n < 20; n++) {
     await cycle();
-    await until("it holds no more than before", () => held() <= peak);
+    await until("it holds no more than before", () => held() <= peak + 8);
   }
   const children = () => fs.readFileSync(`/proc/${daemon.pid}/task/${daemon.pid}/children`, "latin1").trim();
   await until("the last of its children has ended", () => children() === "");

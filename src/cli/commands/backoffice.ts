@@ -137,13 +137,14 @@ async function work(paths: string[], given: Options, around: Around): Promise<vo
   const homesAnew = () => homesFor(named, given.home, cwd).homes;
   if (given.poll !== undefined) {
     const every = requireDuration(given.poll, "--poll");
-    log.say(`serving ${homes.length === 1 ? homes[0] : `${homes.length} homes`} (pid ${process.pid})`);
+    const onBegin = (good: readonly string[]) =>
+      log.say(`serving ${good.length === 1 ? good[0] : `${good.length} homes`} (pid ${process.pid})`);
     const onReload = (reload: () => void) =>
       signals.onReload(() => {
         logFile?.reopen();
         reload();
       });
-    await serve({ ...options, poll: every, onReload, homesAnew, manager });
+    await serve({ ...options, poll: every, onBegin, onReload, homesAnew, manager });
   } else if (given.cron !== undefined) {
     signals.onReload(() => logFile?.reopen()); // each pass reads all else anew by itself
     await passOnSchedule({ ...options, homesAnew, manager }, given.cron);
