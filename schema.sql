@@ -1,8 +1,8 @@
 -- The whole model of a Gatepost home. One database per home (gatepost.db), one writer at a time.
 --
 -- Reading order: a repository has refs; what arrives in it is a receipt with ref updates; a batch is an interval of
--- receipts; a gate is one commit or push that was judged before it landed; a run is one hook on one batch or in one
--- gate; an attempt is one process started for a run.
+-- receipts; a gate is one commit or push that was judged before it landed; an event is something that somebody should
+-- hear of; a run is one hook on one batch, in one gate or for one event; an attempt is one process started for a run.
 --
 -- Conventions: times are integer milliseconds since 1970, UTC. Names that may not be UTF-8 (refs, push options) are
 -- BLOBs. Numbers that people see or that a cursor compares (hooks, receipts, batches, runs) are AUTOINCREMENT: a number
@@ -10,7 +10,7 @@
 -- The connection sets: journal_mode=WAL, synchronous=FULL, foreign_keys=ON, busy_timeout.
 
 PRAGMA application_id = 0x47506F73;  -- "GPos": tells a Gatepost database from any other SQLite file
-PRAGMA user_version = 4;             -- the version of this schema; src/store/migrate.ts holds the steps between versions
+PRAGMA user_version = 5;             -- the version of this schema; src/store/migrate.ts holds the steps between versions
 
 -- Facts about the home itself and its settings. Settings that are not here have their default (src/core/settings.ts).
 CREATE TABLE setting (
@@ -34,8 +34,19 @@ CREATE TABLE repository (
   parked        TEXT,                  -- why it cannot be looked at (gone, replaced, not readable); NULL: all is well
   hooks_folders TEXT CHECK (json_valid(hooks_folders)),  -- JSON array: where shims go, as of the last init or doctor; NULL: unknown
   watermark     TEXT CHECK (json_valid(watermark)),  -- Fossil: how far its own receipts were read (src/vcs/repository.ts)
-  embargo       INTEGER                -- Fossil: what waits is held back until then; NULL: it is not
+  embargo       INTEGER,               -- Fossil: what waits is held back until then; NULL: it is not
+  paused        TEXT CHECK (json_valid(paused)),  -- {"at": ms, "by": "alice", "why": …}: nothing is cut or run; NULL: it is not
+  held_from     INTEGER,               -- since the pause that held back what waits: the window leaves none of it out; NULL: none did
+  team          TEXT CHECK (json_valid(team)),  -- JSON array of types: its work trees obey their gatepost.json, which had these; NULL: no
+  hooks_seen    TEXT CHECK (json_valid(hooks_seen))  -- times of its hooks folders when all shims were last seen in them; NULL: look
 ) STRICT;
+
+-- A folder below which every repository is registered, at each pass also those that were made since.
+CREATE TABLE root (
+  path     TEXT PRIMARY KEY,  -- absolute real path
+  added_at INTEGER NOT NULL,
+  seen     TEXT CHECK (json_valid(seen))  -- times of the folders that held repositories or could, as last looked at; NULL: look
+) STRICT, WITHOUT ROWID;
 
 -- The ledger: every ref with the value last seen. A receipt moves it; nothing else does.
 CREATE TABLE ref (
@@ -51,7 +62,7 @@ CREATE TABLE hook (
   name       TEXT UNIQUE CHECK (name GLOB '[A-Za-z_]*'),  -- optional; stands wherever the id may
   scope      TEXT NOT NULL CHECK (scope IN ('repository', 'pattern', 'all')),
   repository INTEGER REFERENCES repository (id) ON DELETE CASCADE,  -- scope 'repository': this one
-  pattern    TEXT,                   -- scope 'pattern': repositories whose name matches, 'team/*'
+  pattern    TEXT,                   -- scope 'pattern': repositories whose name matches, 'team/*'; several: one on each line
   type       TEXT NOT NULL,          -- see src/core/hook-type.ts; 'disabled' never runs
   was_type   TEXT,                   -- of a disabled hook: the type that `hook enable` gives back
   sequence   INTEGER NOT NULL DEFAULT 10,  -- ascending as a number; ties by id
@@ -68,6 +79,8 @@ CREATE TABLE hook (
   dir        TEXT,                   -- local gates: run there, relative to the work tree's root
   parallel   INTEGER NOT NULL DEFAULT 0 CHECK (parallel IN (0, 1)),  -- local gates: side by side with neighbours so marked
   artifacts  TEXT CHECK (json_valid(artifacts)),  -- JSON array of kinds of artifact that must have arrived; NULL: any
+  applied    INTEGER NOT NULL DEFAULT 0 CHECK (applied IN (0, 1)),  -- made by `hook apply`, whose next file may delete it
+  paused     TEXT CHECK (json_valid(paused)),  -- as repository.paused: its runs wait; NULL: it is not
   CHECK ((scope = 'repository') = (repository IS NOT NULL)),
   CHECK ((scope = 'pattern') = (pattern IS NOT NULL)),
   CHECK ((type = 'disabled') OR (was_type IS NULL)),
@@ -129,6 +142,7 @@ CREATE TABLE ref_update (
 CREATE INDEX ref_update_receipt ON ref_update (receipt);
 CREATE INDEX ref_update_name ON ref_update (repository, name, receipt);
 CREATE INDEX ref_update_moved ON ref_update (repository, receipt);
+CREATE INDEX ref_update_new ON ref_update (new);
 
 -- What arrived in a repository of no version control: only the kind 'inbox' stores its artifacts here.
 CREATE TABLE artifact (
@@ -184,17 +198,33 @@ CREATE TABLE gate_update (
   PRIMARY KEY (gate, number)
 ) STRICT, WITHOUT ROWID;
 
--- One hook on one batch (with --each receipt: on one receipt of it), or in one gate.
+CREATE INDEX gate_update_new ON gate_update (new);
+
+-- Something that happened in a repository and that on:NAME hooks are told of, once for each cause.
+CREATE TABLE event (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  repository INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,
+  name       TEXT NOT NULL,     -- 'parked', 'left-out', 'gate-missing': the hook type without 'on:'
+  cause      TEXT NOT NULL,     -- what it is about, 'run 40, attempt 9': while it lasts, the same cause is no second event
+  at         INTEGER NOT NULL,
+  facts      TEXT NOT NULL CHECK (json_valid(facts)),  -- what hooks find in their auxiliary file
+  over_at    INTEGER            -- when the cause was seen to be gone; NULL: it lasts, or cannot end
+) STRICT;
+CREATE UNIQUE INDEX event_once ON event (repository, name, cause) WHERE over_at IS NULL;
+CREATE INDEX event_repository ON event (repository, id);
+
+-- One hook on one batch (with --each receipt: on one receipt of it), in one gate, or for one event.
 CREATE TABLE run (
   id          INTEGER PRIMARY KEY AUTOINCREMENT,
   incarnation TEXT NOT NULL,     -- of the home when it was made: 'a', then 'b' after a restore; shown as 'a-41'
   repository  INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,
-  hook        INTEGER NOT NULL,  -- no reference: the run outlives the hook; 0: the chained hook, or the gate itself
+  hook        INTEGER NOT NULL,  -- no reference: the run outlives the hook; 0: the chained hook, or the gate itself; -1: a hook of gatepost.json
   hook_name   TEXT,              -- as it was when the run was made
   type        TEXT NOT NULL,
   sequence    INTEGER NOT NULL,
-  batch       INTEGER REFERENCES batch (id) ON DELETE CASCADE,  -- NULL: of a gate
-  gate        INTEGER REFERENCES gate (id) ON DELETE CASCADE,   -- NULL: on a batch
+  batch       INTEGER REFERENCES batch (id) ON DELETE CASCADE,  -- NULL: not on a batch
+  gate        INTEGER REFERENCES gate (id) ON DELETE CASCADE,   -- NULL: not in a gate
+  event       INTEGER REFERENCES event (id) ON DELETE CASCADE,  -- NULL: not for an event
   receipt     INTEGER REFERENCES receipt (id),  -- --each receipt: this one; NULL: the whole batch
   replay_of   INTEGER REFERENCES run (id) ON DELETE SET NULL,  -- made by `runs replay`
   state       TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed', 'parked', 'skipped')),
@@ -208,10 +238,11 @@ CREATE TABLE run (
   CHECK ((state IN ('done', 'failed', 'parked', 'skipped')) = (ended_at IS NOT NULL)),
   CHECK ((state = 'waiting') = (due_at IS NOT NULL)),
   CHECK (state NOT IN ('skipped', 'parked') OR reason IS NOT NULL),
-  CHECK ((batch IS NULL) <> (gate IS NULL)),
+  CHECK ((batch IS NOT NULL) + (gate IS NOT NULL) + (event IS NOT NULL) = 1),
   CHECK (gate IS NULL OR state IN ('done', 'failed', 'skipped'))
 ) STRICT;
 CREATE UNIQUE INDEX run_once ON run (batch, hook, ifnull(receipt, 0)) WHERE replay_of IS NULL AND batch IS NOT NULL;
+CREATE UNIQUE INDEX run_event ON run (event, hook) WHERE replay_of IS NULL AND event IS NOT NULL;
 CREATE INDEX run_open ON run (repository, batch, sequence, hook, id) WHERE state IN ('waiting', 'running');
 CREATE INDEX run_parked ON run (repository, hook) WHERE state = 'parked';
 CREATE INDEX run_repository ON run (repository, id);
@@ -220,6 +251,7 @@ CREATE INDEX run_ended ON run (ended_at, id) WHERE ended_at IS NOT NULL;
 -- For the references above: without them, each row that retention deletes reads the whole table of runs.
 CREATE INDEX run_batch ON run (batch) WHERE batch IS NOT NULL;
 CREATE INDEX run_gate ON run (gate) WHERE gate IS NOT NULL;
+CREATE INDEX run_of_event ON run (event) WHERE event IS NOT NULL;
 CREATE INDEX run_receipt ON run (receipt) WHERE receipt IS NOT NULL;
 CREATE INDEX run_replay ON run (replay_of) WHERE replay_of IS NOT NULL;
 

@@ -116,8 +116,83 @@ CREATE TRIGGER hook_audit_stays BEFORE DELETE ON hook_audit BEGIN SELECT raise(A
 CREATE TRIGGER hook_audit_is_fixed BEFORE UPDATE ON hook_audit BEGIN SELECT raise(ABORT, 'the audit is only added to'); END;
 `;
 
+/** From version 4 to 5: fleets, pauses, team files, events. A run may be for an event, which only a new table of runs can say. */
+const FLEETS = `
+ALTER TABLE repository ADD COLUMN paused TEXT CHECK (json_valid(paused));
+ALTER TABLE repository ADD COLUMN held_from INTEGER;
+ALTER TABLE repository ADD COLUMN team TEXT CHECK (json_valid(team));
+ALTER TABLE repository ADD COLUMN hooks_seen TEXT CHECK (json_valid(hooks_seen));
+ALTER TABLE hook ADD COLUMN applied INTEGER NOT NULL DEFAULT 0 CHECK (applied IN (0, 1));
+ALTER TABLE hook ADD COLUMN paused TEXT CHECK (json_valid(paused));
+CREATE TABLE root (
+  path     TEXT PRIMARY KEY,
+  added_at INTEGER NOT NULL,
+  seen     TEXT CHECK (json_valid(seen))
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ref_update_new ON ref_update (new);
+CREATE INDEX gate_update_new ON gate_update (new);
+CREATE TABLE event (
+  id         INTEGER PRIMARY KEY AUTOINCREMENT,
+  repository INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,
+  name       TEXT NOT NULL,
+  cause      TEXT NOT NULL,
+  at         INTEGER NOT NULL,
+  facts      TEXT NOT NULL CHECK (json_valid(facts)),
+  over_at    INTEGER
+) STRICT;
+CREATE UNIQUE INDEX event_once ON event (repository, name, cause) WHERE over_at IS NULL;
+CREATE INDEX event_repository ON event (repository, id);
+CREATE TABLE run_5 (
+  id          INTEGER PRIMARY KEY AUTOINCREMENT,
+  incarnation TEXT NOT NULL,
+  repository  INTEGER NOT NULL REFERENCES repository (id) ON DELETE CASCADE,
+  hook        INTEGER NOT NULL,
+  hook_name   TEXT,
+  type        TEXT NOT NULL,
+  sequence    INTEGER NOT NULL,
+  batch       INTEGER REFERENCES batch (id) ON DELETE CASCADE,
+  gate        INTEGER REFERENCES gate (id) ON DELETE CASCADE,
+  event       INTEGER REFERENCES event (id) ON DELETE CASCADE,
+  receipt     INTEGER REFERENCES receipt (id),
+  replay_of   INTEGER REFERENCES run (id) ON DELETE SET NULL,
+  state       TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed', 'parked', 'skipped')),
+  reason      TEXT,
+  attempts    INTEGER NOT NULL DEFAULT 0,
+  failures    INTEGER NOT NULL DEFAULT 0,
+  due_at      INTEGER,
+  made_at     INTEGER NOT NULL,
+  ended_at    INTEGER,
+  note        TEXT CHECK (json_valid(note)),
+  CHECK ((state IN ('done', 'failed', 'parked', 'skipped')) = (ended_at IS NOT NULL)),
+  CHECK ((state = 'waiting') = (due_at IS NOT NULL)),
+  CHECK (state NOT IN ('skipped', 'parked') OR reason IS NOT NULL),
+  CHECK ((batch IS NOT NULL) + (gate IS NOT NULL) + (event IS NOT NULL) = 1),
+  CHECK (gate IS NULL OR state IN ('done', 'failed', 'skipped'))
+) STRICT;
+INSERT INTO run_5 (id, incarnation, repository, hook, hook_name, type, sequence, batch, gate, receipt, replay_of, state,
+    reason, attempts, failures, due_at, made_at, ended_at, note)
+  SELECT id, incarnation, repository, hook, hook_name, type, sequence, batch, gate, receipt, replay_of, state,
+    reason, attempts, failures, due_at, made_at, ended_at, note FROM run;
+DELETE FROM sqlite_sequence WHERE name = 'run_5';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'run_5', seq FROM sqlite_sequence WHERE name = 'run';
+DROP TABLE run;
+ALTER TABLE run_5 RENAME TO run;
+CREATE UNIQUE INDEX run_once ON run (batch, hook, ifnull(receipt, 0)) WHERE replay_of IS NULL AND batch IS NOT NULL;
+CREATE UNIQUE INDEX run_event ON run (event, hook) WHERE replay_of IS NULL AND event IS NOT NULL;
+CREATE INDEX run_open ON run (repository, batch, sequence, hook, id) WHERE state IN ('waiting', 'running');
+CREATE INDEX run_parked ON run (repository, hook) WHERE state = 'parked';
+CREATE INDEX run_repository ON run (repository, id);
+CREATE INDEX run_hook ON run (hook, id);
+CREATE INDEX run_ended ON run (ended_at, id) WHERE ended_at IS NOT NULL;
+CREATE INDEX run_batch ON run (batch) WHERE batch IS NOT NULL;
+CREATE INDEX run_gate ON run (gate) WHERE gate IS NOT NULL;
+CREATE INDEX run_of_event ON run (event) WHERE event IS NOT NULL;
+CREATE INDEX run_receipt ON run (receipt) WHERE receipt IS NOT NULL;
+CREATE INDEX run_replay ON run (replay_of) WHERE replay_of IS NOT NULL;
+`;
+
 /** The step from version n stands at n - 1. */
-const STEPS: readonly string[] = [GATES, NATIVE, KEPT];
+const STEPS: readonly string[] = [GATES, NATIVE, KEPT, FLEETS];
 
 /** The schema version this program writes. */
 export const SCHEMA_VERSION = STEPS.length + 1;

@@ -21,6 +21,14 @@ export type RepositoryRow = {
   watermark: string | null;
   /** What waits is held back until then, because the repository says so. */
   embargo: Instant | null;
+  /** Who paused it, when and why: JSON; null while it is not paused. */
+  paused: string | null;
+  /** When the pause began that held back what waits; the window leaves none of that out. */
+  heldFrom: Instant | null;
+  /** Types that the team files of its work trees have had: a JSON array; null where they are not obeyed. */
+  team: string | null;
+  /** Times of its hooks folders when all shims were last seen: JSON; null: look. */
+  hooksSeen: string | null;
 };
 
 /** A hooks folder of a repository, and who uses it: it alone, all who have its work tree, everyone's repositories, or
@@ -28,7 +36,8 @@ export type RepositoryRow = {
 export type HooksFolder = { path: string; use: "own" | "tree" | "everyone" | "left"; former?: true };
 
 const columns = `id, name, kind, path, inode, work_tree AS workTree, object_format AS objectFormat, cursor, fingerprint,
-  looked_at AS lookedAt, parked, hooks_folders AS folders, watermark, embargo`;
+  looked_at AS lookedAt, parked, hooks_folders AS folders, watermark, embargo, paused, held_from AS heldFrom, team,
+  hooks_seen AS hooksSeen`;
 
 const select = all<RepositoryRow>(`SELECT ${columns} FROM repository ORDER BY name`);
 const byId = one<RepositoryRow, { id: number }>(`SELECT ${columns} FROM repository WHERE id = :id`);

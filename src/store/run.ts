@@ -29,7 +29,7 @@ export type Run = AnyRun & { batch: BatchId; gate: null };
 /** A hook in a gate: it ran, or was left out, while somebody committed or pushed, and is over when it is stored. */
 export type GateRun = AnyRun & { batch: null; gate: GateId };
 
-export const RUN_COLUMNS = `id, incarnation, repository, hook, hook_name AS hookName, type, sequence, batch, gate, receipt,
+export const RUN_COLUMNS = `id, incarnation, repository, hook, hook_name AS hookName, type, sequence, batch, gate, event, receipt,
   replay_of AS replayOf, state, reason, attempts, failures, due_at AS dueAt, made_at AS madeAt, ended_at AS endedAt`;
 
 type NewRun = Pick<

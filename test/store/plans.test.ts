@@ -42,7 +42,7 @@ const whole: readonly [RegExp, string[], string][] = [
   [/^SELECT run, number, .* FROM attempt WHERE ended_at IS NULL/, ["attempt USING INDEX attempt_open"], "open ones"],
   // Not part of a pass.
   [/^SELECT .*, note FROM run .* ORDER BY id DESC LIMIT :limit$/, ["run"], "asked for by a person, newest first"],
-  [/^DELETE FROM \w+$/, ["run", "gate", "batch", "ref_update", "receipt", "ref"], "a copied home forgets its past"],
+  [/^DELETE FROM \w+$/, ["run", "event", "gate", "batch", "ref_update", "receipt", "ref"], "a copied home forgets its past"],
   [/^UPDATE repository SET cursor = 0,/, ["repository"], "a copied home forgets its past"],
   // Only when a backup is restored.
   [/ sqlite_sequence\b/, ["sqlite_sequence"], "a row for each table"],
