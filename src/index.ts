@@ -1,59 +1,78 @@
 /**
- * The library: what the command line uses, for programs that embed Gatepost beside it or instead of it.
+ * The library: what the command line uses, for programs that embed Gatepost beside it or instead of it. Each open home has
+ * a thread of its own, in which all of its work is done: the program's event loop waits for none of it.
+ *
+ * Whatever a method rejects with is a `GatepostError` with a code of `ERRORS`. What this module exports, names and types,
+ * is what the version numbers speak of.
  *
  * @example
  * const home = await openHome("/srv/git/.gatepost");
- * home.hook({ name: "index", type: "after-receive", run: async (batch, { signal }) => index(batch.updates, signal) });
+ * await home.hook({ name: "index", type: "after-receive", run: async (batch, { signal }) => index(batch.updates, signal) });
  * await home.serve({ signal }); // what arrived while the program was down comes first; a throw is a failed attempt
  */
-import { availableParallelism } from "node:os";
 import { GatepostError } from "./core/errors.ts";
-import { DEFAULT_SEQUENCE, type Hook, type HookSpec, NO_OPTIONS, type Scope } from "./core/hook.ts";
-import { type Millis, type RunId, SECOND } from "./core/units.ts";
-import { type HookFunction, passOnce } from "./home/backoffice.ts";
-import { catchUp } from "./home/catch-up.ts";
-import { addHook, deleteHooks, editHooks, findHook, hooksFor } from "./home/hooks.ts";
-import { type Registration, register } from "./home/init.ts";
-import { locate } from "./home/locate.ts";
-import { closeHome, type OpenHome, openHome as open } from "./home/open.ts";
-import { type RepositoryRow, registeredRepositories, requireRepository } from "./home/repositories.ts";
-import { listRuns, type RunDetail, type RunFilter, type RunLine, replayRun, showRun } from "./home/runs.ts";
-import { serve } from "./home/stay.ts";
+import type { Hook, HookSpec, Scope } from "./core/hook.ts";
+import type { HookFunction } from "./home/backoffice.ts";
+import type { Registration } from "./home/init.ts";
+import type { RepositoryRow } from "./home/repositories.ts";
+import type { Status } from "./home/status.ts";
+import type { PauseOf, RunsFilter } from "./home/thread-arguments.ts";
+import { ThreadCaller } from "./home/thread-caller.ts";
+import type { RunDetail, RunLine } from "./home/thread-shown.ts";
+import type { Why } from "./home/why.ts";
 
 export { ERRORS, type ErrorCode, EXIT, GatepostError } from "./core/errors.ts";
 export type { Hook, HookSpec, Scope } from "./core/hook.ts";
 export type { BatchReceipt, BatchUpdate, HookBatch, HookFunction } from "./home/backoffice.ts";
 export type { Registration } from "./home/init.ts";
 export type { RepositoryRow } from "./home/repositories.ts";
-export type { RunDetail, RunFilter, RunLine } from "./home/runs.ts";
+export type { Status } from "./home/status.ts";
+export type { PauseOf, RunsFilter } from "./home/thread-arguments.ts";
+export type { RunDetail, RunGate, RunLine } from "./home/thread-shown.ts";
+export type { Step, Why } from "./home/why.ts";
+
+/** Where a home's thread looks for programs, the user's register, and what hooks inherit. */
+export type Surroundings = {
+  /** In place of the program's own environment, as that is when the home is opened. */
+  env?: Readonly<Record<string, string | undefined>>;
+};
 
 /** Registers a repository, as `gatepost init` does: idempotent, and mends what is not in order. With `home`, that home
- *  serves it. */
-export const registerRepository = (path: string, home: string | null = null): Promise<Registration> =>
-  register(path, home);
+ *  serves it, and is made where it is not there. A program that has that home open calls its `registerRepository`. */
+export async function registerRepository(
+  path: string,
+  { home, env }: Surroundings & { home?: string } = {},
+): Promise<Registration> {
+  const thread = new ThreadCaller({ ...(env ?? process.env) });
+  try {
+    return await thread.call("registerAlone", [path, home ?? null]);
+  } finally {
+    await thread.close();
+  }
+}
+
+/** `create`: a home without repositories is made at `dir` where none is. */
+export type OpenOptions = Surroundings & { create?: boolean };
 
 /** Opens the home at `dir`, or the one that serves the repository at `dir`. Throws GP_NO_HOME, GP_DAMAGED, GP_TOO_NEW,
  *  GP_DENIED. */
-export async function openHome(dir: string): Promise<Home> {
-  const home = open(locate({ repository: dir, cwd: process.cwd() }).home);
-  await catchUp(home); // so that a hook that the program adds starts with what comes after it
-  return new Home(home);
-}
+export const openHome = (dir: string, options: OpenOptions = {}): Promise<Home> => Home.open(dir, options);
 
-/** What a hook of a program may set; all but name, type and run have the defaults of `gatepost hook add`. Without
- *  `scope` it is for every repository of the home. */
-export type FunctionHook = { name: string; type: "after-receive"; run: HookFunction } & Partial<
-  Pick<
-    HookSpec,
-    "scope" | "sequence" | "timeout" | "retries" | "inOrder" | "refs" | "paths" | "each" | "trees" | "artifacts"
-  >
+/** What of a hook can be said, each with the default of `gatepost hook add`; `timeout` is in milliseconds. */
+export type HookOptions = Partial<Omit<HookSpec, "timeout" | "command" | "scope" | "wasType">> & {
+  timeout?: number | null;
+};
+
+/** What a hook of a program may set. Without `scope` it is for every repository of the home. */
+export type FunctionHook = { name: string; type: "after-receive"; run: HookFunction; scope?: Scope } & Pick<
+  HookOptions,
+  "sequence" | "timeout" | "retries" | "inOrder" | "refs" | "paths" | "each" | "trees" | "artifacts"
 >;
 
-export type ServeOptions = {
+/** How a pass is made; serving has `poll` besides. */
+export type PassOptions = {
   /** Aborting it stops: nothing new starts, running hooks are ended with their grace. */
-  signal: AbortSignal;
-  /** How often to look at what no push tells of, in milliseconds (default 5 s). */
-  poll?: number;
+  signal?: AbortSignal;
   /** How often to read everything, in milliseconds (default 1 h). */
   min?: number;
   /** Repositories that run side by side (default: one per processor). */
@@ -62,108 +81,152 @@ export type ServeOptions = {
   log?: (level: "info" | "debug" | "trace" | "error", message: string) => void;
 };
 
-/** An open home. All methods but `pass` and `serve` are synchronous and short. */
-export class Home {
-  readonly #home: OpenHome;
-  readonly #functions = new Map<string, HookFunction>();
+export type ServeOptions = PassOptions & {
+  signal: AbortSignal;
+  /** How often to look at what no push tells of, in milliseconds (default 5 s). */
+  poll?: number;
+};
 
-  /** Use `openHome`. */
-  constructor(home: OpenHome) {
-    this.#home = home;
+/** An open home. */
+export class Home {
+  readonly #thread: ThreadCaller;
+  /** Real path of the home. */
+  readonly dir: string;
+
+  private constructor(thread: ThreadCaller, dir: string) {
+    this.#thread = thread;
+    this.dir = dir;
   }
 
-  /** Real path of the home. */
-  get dir(): string {
-    return this.#home.dir;
+  /** The same as `openHome`. */
+  static async open(dir: string, { env, create = false }: OpenOptions = {}): Promise<Home> {
+    const thread = new ThreadCaller({ ...(env ?? process.env) });
+    return new Home(thread, (await thread.open(dir, process.cwd(), create)).dir);
+  }
+
+  /** Registers a repository in this home: idempotent, and mends what is not in order. */
+  async registerRepository(path: string): Promise<Registration> {
+    return await this.#thread.call("register", [path]);
   }
 
   /** The registered repositories, by name. */
-  repositories(): RepositoryRow[] {
-    return registeredRepositories(this.#home);
+  async repositories(): Promise<RepositoryRow[]> {
+    return await this.#thread.call("repositories", []);
   }
 
   /** All hooks of the home, or those that cover a repository (its path or name), by id. */
-  hooks(repository?: string): Hook[] {
-    return hooksFor(this.#home, repository === undefined ? null : requireRepository(this.#home, repository));
+  async hooks(repository?: string): Promise<Hook[]> {
+    return await this.#thread.call("hooks", [repository ?? null]);
   }
 
   /** Adds a command hook. */
-  addHook(spec: { type: string; command: string; scope: Scope } & Partial<HookSpec>): Hook {
-    return addHook(this.#home, { ...NO_OPTIONS, name: null, sequence: DEFAULT_SEQUENCE, ...spec });
+  async addHook(spec: { type: string; command: string; scope: Scope } & HookOptions): Promise<Hook> {
+    return await this.#thread.call("addHook", [spec as Partial<HookSpec>]);
   }
 
   /** Changes a hook, by id or name. */
-  editHook(hook: string | number, edit: Partial<HookSpec>): Hook {
-    return editHooks(this.#home, [findHook(this.#home, String(hook))], edit)[0] as Hook;
+  async editHook(hook: string | number, edit: HookOptions & { command?: string; scope?: Scope }): Promise<Hook> {
+    return await this.#thread.call("editHook", [hook, edit as Partial<HookSpec>]);
   }
 
   /** Deletes a hook, by id or name. Its runs stay. */
-  deleteHook(hook: string | number): void {
-    deleteHooks(this.#home, [findHook(this.#home, String(hook))]);
+  async deleteHook(hook: string | number): Promise<void> {
+    await this.#thread.call("deleteHook", [hook]);
   }
 
-  /** Supplies a function hook. The first call of a name adds it to the database, where it stays: batches that arrive
-   *  while no program supplies it wait for the next one that does. Throws GP_NAME when a command hook has the name. */
-  hook({ name, type, run, ...options }: FunctionHook): Hook {
-    if (type !== "after-receive")
-      throw new GatepostError("GP_TYPE", `A function hook is an after-receive hook, not ${type}.`);
-    const known = hooksFor(this.#home, null).find((hook) => hook.name === name);
-    if (known !== undefined && known.command !== null)
-      throw new GatepostError("GP_NAME", `Hook ${known.id} is named ${name} and is a command, not a function.`, {
-        hint: "Choose another name.",
-      });
-    this.#functions.set(name, run);
-    const wanted = { scope: { scope: "all" } as Scope, sequence: DEFAULT_SEQUENCE, ...options };
-    if (known === undefined) return addHook(this.#home, { ...NO_OPTIONS, ...wanted, name, type, command: null });
-    const differs = Object.entries(wanted).some(
-      ([key, value]) => JSON.stringify(known[key as keyof Hook]) !== JSON.stringify(value),
+  /** Supplies a function hook, which is called in this thread. The first call of a name adds it to the database, where it
+   *  stays: batches that arrive while no program supplies it wait for the next one that does. Throws GP_NAME when a
+   *  command hook has the name. */
+  async hook(hook: FunctionHook): Promise<Hook> {
+    const { name, type, run, ...options } = hook ?? {};
+    if (typeof run !== "function")
+      throw new GatepostError("GP_USAGE", "A function hook needs a function.", { hint: "run: async (batch) => …" });
+    return await this.#thread.supply(name, run, () =>
+      this.#thread.call("hook", [name, type, options as Partial<HookSpec>]),
     );
-    return differs && known.type !== "disabled" ? (editHooks(this.#home, [known], wanted)[0] as Hook) : known;
   }
 
   /** The newest runs that match, newest first. */
-  runs(filter: Partial<RunFilter> = {}): RunLine[] {
-    const all = { repository: null, hook: null, states: null, since: null, after: null, limit: 20 };
-    return listRuns(this.#home, { ...all, ...filter });
+  async runs(filter: RunsFilter = {}): Promise<RunLine[]> {
+    return await this.#thread.call("runs", [filter]);
   }
 
-  /** Everything about one run. Throws GP_NO_RUN. */
-  run(id: number): RunDetail {
-    return showRun(this.#home, { id: id as RunId, word: String(id) });
+  /** Everything about one run, by its number or name ("a-41"). Throws GP_NO_RUN. */
+  async run(id: number | string): Promise<RunDetail> {
+    const detail = await this.#thread.call("run", [id]);
+    const attempts = detail.attempts.map((one) => ({
+      ...one,
+      outputHead: buffer(one.outputHead),
+      outputTail: buffer(one.outputTail),
+    }));
+    return { ...detail, attempts };
   }
 
-  /** Runs it once more and returns the id under which that happens. Throws GP_NO_RUN, or GP_BUSY while it runs. */
-  replay(id: number): string {
-    return replayRun(this.#home, { id: id as RunId, word: String(id) });
+  /** Runs it once more and returns the name under which that happens. Throws GP_NO_RUN, or GP_BUSY while it runs. */
+  async replay(id: number | string): Promise<string> {
+    return await this.#thread.call("replay", [id]);
   }
 
-  /** Makes one pass: hands out what arrived, and returns when nothing is left to do now. */
-  async pass(options: Partial<Omit<ServeOptions, "poll">> = {}): Promise<void> {
-    const signal = options.signal ?? new AbortController().signal;
-    await passOnce(this.#backoffice({ ...options, signal }), { stay: false, nodelay: false, automatic: false });
+  /** Gives up a run that waits or is parked. Throws GP_NO_RUN, or GP_USAGE for one that is over. */
+  async drop(id: number | string): Promise<void> {
+    await this.#thread.call("drop", [id]);
+  }
+
+  /** How the home is, or one repository of it: what waits and since when, and each trouble with what mends it. What waits
+   *  for more than five minutes is a trouble. */
+  async status(repository?: string): Promise<Status> {
+    return await this.#thread.call("status", [repository ?? null]);
+  }
+
+  /** How far a commit or ref of a repository came on its way to the hooks, or to one of them; or where it stopped, and
+   *  what mends that. */
+  async why(commit: string, repository: string, hook?: string | number): Promise<Why> {
+    return await this.#thread.call("why", [commit, repository, hook ?? null]);
+  }
+
+  /** Pauses a repository or a hook: what arrives is kept and waits. One that is paused already keeps its pause. */
+  async pause(what: PauseOf): Promise<void> {
+    await this.#thread.call("pause", [what]);
+  }
+
+  /** Ends a pause. */
+  async resume(what: PauseOf): Promise<void> {
+    await this.#thread.call("resume", [what]);
+  }
+
+  /** Sets what `gatepost settings NAME VALUE` sets; null takes it back to its default. */
+  async set(setting: string, value: string | null): Promise<void> {
+    await this.#thread.call("set", [setting, value]);
+  }
+
+  /** Makes one pass: hands out what arrived, and settles when nothing is left to do now. */
+  async pass(options: PassOptions = {}): Promise<void> {
+    const { signal, log, ...rest } = options ?? {};
+    await this.#thread.call("pass", [rest], { signal, log });
   }
 
   /** Serves the home until the signal aborts. Settles when the last hook has ended. */
   async serve(options: ServeOptions): Promise<void> {
-    const poll = (options.poll ?? 5 * SECOND) as Millis;
-    await serve({ ...this.#backoffice(options), poll });
+    const { signal, log, ...rest } = options ?? {};
+    if (signal === undefined)
+      throw new GatepostError("GP_USAGE", "Serving needs a signal that ends it.", {
+        hint: "serve({ signal: new AbortController().signal })",
+      });
+    await this.#thread.call("serve", [rest], { signal, log });
   }
 
-  /** Closes the database. Call it when nothing of the home is used any more. */
-  close(): void {
-    closeHome(this.#home);
+  /** Ends passes and serving as their signals would, waits for that, and closes the home. Idempotent. A function hook
+   *  must not wait for it: it waits for the function. */
+  async close(): Promise<void> {
+    await this.#thread.close();
   }
 
-  #backoffice({ signal, min, jobs, log }: Omit<ServeOptions, "poll">) {
-    return {
-      homes: [this.#home.dir],
-      jobs: jobs ?? availableParallelism(),
-      min: (min ?? 3600 * SECOND) as Millis,
-      signal,
-      log: log ?? (() => {}),
-      progress: () => {},
-      onPass: () => {},
-      functions: this.#functions,
-    };
+  /** `await using home = await openHome(dir)` closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 }
+
+/** Bytes that crossed from another thread have lost their class. */
+const buffer = (bytes: Uint8Array | null): Buffer | null =>
+  bytes === null ? null : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

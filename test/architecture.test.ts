@@ -40,12 +40,14 @@ const allowed: Record<string, readonly string[]> = {
   home: ["store", "vcs", "spool", "process", "backoffice", "gate", "shim"],
   cli: ["home"],
   index: ["home"],
+  testing: ["home", "index"],
 };
 
 const packages: Record<string, (file: string) => boolean> = {
   "better-sqlite3": (file) => part(file) === "store" || file.startsWith("src/vcs/fossil"),
   execa: (file) => part(file) === "process",
   "node:child_process": (file) => part(file) === "process",
+  "node:worker_threads": (file) => part(file) === "process" || file.startsWith("src/home/thread"),
   commander: (file) => part(file) === "cli",
   "node-cron": (file) => file === "src/backoffice/schedule.ts",
   yaml: (file) => file.startsWith("src/home/import/"),
@@ -71,6 +73,26 @@ describe("the layout", () => {
       return isPlace === undefined ? !to.startsWith("node:") : !isPlace(from);
     });
     expect(wrong).toEqual([]);
+  });
+
+  it("starts threads in one place", () => {
+    const starting = sources.filter((file) => /\bnew Worker\b/.test(readFileSync(join(root, file), "utf8")));
+    expect(starting).toEqual(["src/process/thread.ts"]);
+  });
+
+  it("loads nothing that touches a database into the thread of a program that embeds it", () => {
+    const known = new Set<string>();
+    const visit = (file: string): void => {
+      if (known.has(file) || !file.startsWith("src/")) return;
+      known.add(file);
+      const text = readFileSync(join(root, file), "utf8");
+      // What is imported for its types alone is not loaded.
+      for (const [, target = ""] of text.matchAll(/^(?:im|ex)port (?!type\b)[^;]*?"(\.[^"]+)"/gm))
+        visit(normalize(join(dirname(file), target)));
+    };
+    visit("src/index.ts");
+    expect(known.size).toBeGreaterThan(5);
+    expect([...known].filter((file) => /^src\/(store|vcs|spool|backoffice|gate|shim)\//.test(file))).toEqual([]);
   });
 
   it("keeps core pure", () => {

@@ -13,8 +13,8 @@ const CACHE = fileURLToPath(new URL("../../node_modules/.cache/gatepost", import
 /** Absolute paths of the programs, or null where npm cannot get them: husky and simpleGitHooks are scripts for node,
  *  lefthook is the native program itself, which lefthook's own `.bin` entry would start through node. */
 export async function peers() {
-  const folder = join(CACHE, `peers-${Object.values(VERSIONS).join("-")}`);
-  if (!existsSync(folder) && !install(folder)) return null;
+  const folder = installed("peers", VERSIONS);
+  if (folder === null) return null;
   const at = (...parts) => join(folder, "node_modules", ...parts);
   const found = {
     husky: at(".bin", "husky"),
@@ -24,11 +24,17 @@ export async function peers() {
   return Object.values(found).every(existsSync) ? found : null;
 }
 
+/** The folder with these versions of packages, installed if they are not; null where npm cannot get them. */
+export function installed(name, versions) {
+  const folder = join(CACHE, `${name}-${Object.values(versions).join("-")}`);
+  return existsSync(folder) || install(folder, versions) ? folder : null;
+}
+
 /** Installed beside its place and renamed into it: of two at once, either one's is whole. */
-function install(folder) {
+function install(folder, versions) {
   mkdirSync(CACHE, { recursive: true });
-  const temporary = mkdtempSync(join(CACHE, "peers-"));
-  const packages = Object.entries(VERSIONS).map(([name, version]) => `${name}@${version}`);
+  const temporary = mkdtempSync(join(CACHE, "install-"));
+  const packages = Object.entries(versions).map(([name, version]) => `${name}@${version}`);
   const options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error"];
   const { status } = spawnSync("npm", ["install", "--prefix", temporary, ...options, ...packages], {
     cwd: temporary,

@@ -8,10 +8,10 @@ import { type Outcome, runAttempt } from "../process/hook-process.ts";
 import { bootId } from "../process/identity.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { type AttemptEnd, noteProcess } from "../store/run.ts";
-import { auxiliaryPath, removeAuxiliary, writeAuxiliary, writeRunner } from "./auxiliary.ts";
-import { detailsFor } from "./details.ts";
-import { folderOf, hookInput, hookVariables, programFor } from "./hook-input.ts";
-import { runName, type Trial } from "./trial.ts";
+import type { Input } from "./attempt-input.ts";
+import { auxiliaryPath, removeAuxiliary, writeRunner } from "./auxiliary.ts";
+import { folderOf, programFor } from "./hook-input.ts";
+import { type Attempting, runName } from "./trial.ts";
 
 /** Bytes of output kept from the start and from the end of an attempt. */
 export const KEPT_OUTPUT = 32 * 1024;
@@ -20,8 +20,8 @@ export const KEPT_OUTPUT = 32 * 1024;
  *  auxiliary file tells a later holder whom to end. */
 const NOTE_AFTER = 50;
 
-export async function attemptCommand(trial: Trial, command: string): Promise<AttemptEnd> {
-  const { ctx, row, run, hook, material, number, note, signal } = trial;
+export async function attemptCommand(trial: Attempting, command: string, input: Input): Promise<AttemptEnd> {
+  const { ctx, row, run, hook, number, signal } = trial;
   const substituted = substitute(command);
   if (!substituted.ok) return notStarted(substituted.reason);
   const id = runName(run);
@@ -33,8 +33,7 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
       `run ${id}: ${readable(command, { program: programFor(ctx.layout, row), repository: row.path, auxiliary })}`,
     );
     try {
-      const details = await detailsFor(ctx.open(row), command, material.range);
-      writeAuxiliary(auxiliary, { run: id, attempt: number, hook, row }, material, details);
+      await input.prepare(auxiliary);
     } catch (error) {
       // As where the list cannot be made: no fault of the hook's, which is going to be tried again.
       if (error instanceof GatepostError && error.code !== "GP_BUG")
@@ -46,10 +45,8 @@ export async function attemptCommand(trial: Trial, command: string): Promise<Att
     const outcome = await runAttempt({
       command: substituted.command,
       cwd: folderOf(row),
-      env: hookVariables(ctx.layout, hook, row, material, { id, attempt: number, auxiliary }),
-      stdin: counted(hookInput(ctx.open(row), hook, material, note, listing.signal), (artifacts) =>
-        ctx.progress({ artifacts, run: id }),
-      ),
+      env: input.variables(auxiliary),
+      stdin: counted(input.stdin(listing.signal), (artifacts) => ctx.progress({ artifacts, run: id })),
       timeout: hook.timeout ?? settingMillis(ctx.settings, "timeout"),
       grace: settingMillis(ctx.settings, "grace"),
       drain: settingMillis(ctx.settings, "drain"),

@@ -3,7 +3,7 @@ import { type ByteString, displayText, escapeControls, fromBuffer, toText } from
 import { settingMillis } from "../core/settings.ts";
 import type { Millis } from "../core/units.ts";
 import type { AttemptEnd } from "../store/run.ts";
-import type { HookBatch } from "./function-hook.ts";
+import type { BatchOnTheWay } from "./function-hook.ts";
 import { hookInput } from "./hook-input.ts";
 import { showReceipt } from "./material.ts";
 import { runName, type Trial } from "./trial.ts";
@@ -30,36 +30,30 @@ export async function attemptFunction(trial: Trial): Promise<AttemptEnd> {
     outputTail: null,
     outputBytes: 0,
   });
-  try {
-    await run?.(batchFor(trial, both), { signal: both });
-  } catch (error) {
-    if (limit.aborted) return end("timeout", null);
-    if (signal.aborted) return end("aborted", null);
-    return end("threw", escapeControls(String(error)).slice(0, 1000));
-  }
-  return limit.aborted ? end("timeout", null) : end("exit", null);
+  const thrown = (await run?.(batchFor(trial, both), both)) ?? null;
+  if (limit.aborted) return end("timeout", null);
+  if (thrown === null) return end("exit", null);
+  return signal.aborted ? end("aborted", null) : end("threw", escapeControls(thrown).slice(0, 1000));
 }
 
-function batchFor(trial: Trial, signal: AbortSignal): HookBatch {
+function batchFor(trial: Trial, signal: AbortSignal): BatchOnTheWay {
   const { ctx, row, run, hook, material, number, note } = trial;
-  const receipts = material.receipts.map(showReceipt);
   return {
     id: material.batch.id,
     run: runName(run),
     attempt: number,
     repository: { name: row.name, path: row.path, kind: row.kind },
-    receipts,
-    updates: receipts.flatMap(({ updates }) => updates).filter(({ how }) => how !== "claimed"),
+    receipts: material.receipts.map(showReceipt),
     leftOut: material.leftOut.length,
-    artifacts: () => lines(hookInput(ctx.open(row), hook, material, note, signal)),
+    lines: () => lines(hookInput(ctx.open(row), hook, material, note, signal)),
   };
 }
 
-async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string[]> {
   let rest = "";
   for await (const chunk of chunks) {
     const parts = (rest + fromBuffer(chunk)).split("\n");
     rest = parts.pop() ?? "";
-    for (const part of parts) yield toText(part as ByteString) ?? displayText(part as ByteString);
+    if (parts.length > 0) yield parts.map((part) => toText(part as ByteString) ?? displayText(part as ByteString));
   }
 }

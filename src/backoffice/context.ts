@@ -8,7 +8,8 @@ import type { Database } from "../store/database.ts";
 import type { RepositoryRow } from "../store/repository.ts";
 import type { Repository } from "../vcs/repository.ts";
 import type { Bell } from "./bell.ts";
-import type { HookFunction } from "./function-hook.ts";
+import type { FolderTimes } from "./folder-watch.ts";
+import type { FunctionCall } from "./function-hook.ts";
 
 /** One line about what the backoffice does, and of which home. `debug` and `trace` (the commands themselves) are shown
  *  only when asked for. */
@@ -26,7 +27,7 @@ export type HomeContext = {
   /** Owner of the home. */
   readonly uid: number;
   /** Function hooks that this process supplies, by the hook's name. */
-  readonly functions: ReadonlyMap<string, HookFunction>;
+  readonly functions: ReadonlyMap<string, FunctionCall>;
   readonly bell: Bell;
   /** Aborting it ends the grace of hooks that were told to end. */
   readonly hurry?: AbortSignal;
@@ -36,8 +37,35 @@ export type HomeContext = {
   readonly refreshGates: () => Promise<void>;
   /** Whether that is called for: an edit or a change of hands was left unfinished. */
   readonly isOutOfLine: () => boolean;
+  /** The shims that should stand in the folders of these repositories and do not. */
+  readonly missingShims: (of: ReadonlySet<RepositoryId>) => Promise<Missing[]>;
+  /** The folders below which every repository is registered. */
+  readonly roots: Roots;
   readonly open: (row: RepositoryRow) => Repository;
   readonly memory: Memory;
+};
+
+/** The roots of a home: what was made below them since somebody looked. */
+export type Roots = {
+  /** Whether there is something new; a few stats where nothing changed. */
+  readonly haveNew: () => boolean;
+  /** Registers it, with gates and shims. */
+  readonly register: () => Promise<void>;
+  /** Where something may come to be, as of the last look. */
+  readonly folders: () => FolderTimes[];
+};
+
+/** A shim that should stand and does not. */
+export type Missing = {
+  /** A repository that misses it; others may use the same folder. */
+  repository: RepositoryId;
+  /** How many repositories miss it. */
+  shared: number;
+  /** The hooks folder; of a Fossil repository its file. */
+  folder: string;
+  hook: string;
+  /** "is gone", "was replaced by another hook", "cannot be executed". */
+  how: string;
 };
 
 /** What a process remembers of a home between its looks. Losing it costs time, never a receipt. */

@@ -25,10 +25,12 @@ import { lastFullLook } from "../store/setting.ts";
 import type { Repository } from "../vcs/repository.ts";
 import type { Bell } from "./bell.ts";
 import { type HomeContext, type Log, now } from "./context.ts";
+import { FolderWatch } from "./folder-watch.ts";
 import { hasWork, mayHaveMoved } from "./idle.ts";
 import type { Reach } from "./look.ts";
 import { nothingDone, type Passed, pass } from "./pass.ts";
 import { announce, withdraw } from "./presence.ts";
+import { mayMissShims } from "./shims.ts";
 import { FileWatch, watchSpool } from "./watch.ts";
 
 /** What serving one home needs. */
@@ -80,6 +82,7 @@ export async function serveHome(options: ServeOptions): Promise<void> {
       state.ctx?.memory.lookAgain.add(id); // of a pass that is going on
       bell.ring();
     }),
+    folders: new FolderWatch(() => bell.ring()),
   };
   try {
     let reach: Reach | null = "changed";
@@ -94,6 +97,7 @@ export async function serveHome(options: ServeOptions): Promise<void> {
   } finally {
     watcher?.close();
     state.files.close();
+    state.folders.close();
     withdraw(layout);
     if (state.ctx !== null) closeDatabase(state.ctx.db);
   }
@@ -116,6 +120,7 @@ type State = {
   /** Which share of the watched files the poll looked at last. */
   share: number;
   files: FileWatch;
+  folders: FolderWatch;
 };
 
 async function onePass(options: ServeOptions, state: State, reach: Reach): Promise<void> {
@@ -141,6 +146,7 @@ async function onePass(options: ServeOptions, state: State, reach: Reach): Promi
       : await pass(ctx, { reach, min: options.min, stay: false, jobs, signal, onLooked });
     state.dueAt = passed.heldBy === null ? monotonic(passed.dueAt) : performance.now() + 1000;
     refreshIdle(state, ctx, reach, passed);
+    if (reach !== "spool") state.folders.follow(ctx.roots.folders());
     state.usedAt = performance.now();
     options.onPass(passed, performance.now() - began);
     onLooked();
@@ -168,13 +174,13 @@ function complain(state: State, log: Log, code: string, message: string): void {
 
 /** Whether a pass is called for, and how far it must reach; null when there is nothing to do. */
 function nextReach(options: ServeOptions, state: State): Reach | null {
-  if (isWished(options)) return "changed";
+  if (isWished(options) || state.folders.isStirred()) return "changed";
   if (mayHaveEntries(options.layout.spool)) return "spool";
   if (state.stirred.size > 0 || (state.dueAt !== null && state.dueAt <= performance.now())) return "spool";
   if (performance.now() < state.pollAt) return null;
   state.pollAt = performance.now() + options.poll;
   if (!existsSync(options.layout.database)) return "changed"; // the pass finds out what is wrong
-  if (refsMoved(options, state) || fullLookDue(options, state)) return "changed";
+  if (refsMoved(options, state) || state.folders.moved() || fullLookDue(options, state)) return "changed";
   return isGateLogDue(options.layout.spool, Date.now()) ? "spool" : null;
 }
 
@@ -207,7 +213,9 @@ function refsMoved(options: ServeOptions, state: State): boolean {
   for (const { row, repository } of state.idle.values()) {
     number += 1;
     if (row.parked !== null) continue;
-    const isDue = number % shares === state.share || row.fingerprint === null || !state.files.sees(row.path);
+    const isShare = number % shares === state.share;
+    if (isShare && mayMissShims(row, at)) return true;
+    const isDue = isShare || row.fingerprint === null || !state.files.sees(row.path);
     if (isDue && mayHaveMoved(repository, row.fingerprint, at)) return true;
   }
   return false;

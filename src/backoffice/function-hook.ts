@@ -34,3 +34,10 @@ export type HookBatch = {
 
 /** Settling means done, throwing means a failed attempt. The signal aborts at the timeout and at shutdown. */
 export type HookFunction = (batch: HookBatch, context: { signal: AbortSignal }) => unknown;
+
+/** A batch on its way to a function, which may live in another thread: its list in parts, as it is made. */
+export type BatchOnTheWay = Omit<HookBatch, "updates" | "artifacts"> & { lines(): AsyncIterable<readonly string[]> };
+
+/** How the backoffice calls a function, wherever that is: settles when it has settled, with what it threw as text, or
+ *  null. */
+export type FunctionCall = (batch: BatchOnTheWay, signal: AbortSignal) => Promise<string | null>;

@@ -123,7 +123,7 @@ function storeOne(home: GateHome, repository: RepositoryId, spooled: SpooledGate
     const chained = line.hook === 0;
     const named = {
       hook: line.hook as HookId,
-      hookName: chained ? "(chained)" : (hook?.name ?? null),
+      hookName: chained ? "(chained)" : line.team === undefined ? (hook?.name ?? null) : `team:${line.team}`,
       sequence: chained ? 0 : (hook?.sequence ?? DEFAULT_SEQUENCE),
     };
     addGateRun(home.db, { ...common, ...named, ...outcomeOf(line, hook, entry, from, at) });
@@ -148,6 +148,7 @@ const WHY = {
   ref: "--ref did not match",
   asked: "GATEPOST_SKIP names it",
   none: "no path left for --stdin paths",
+  moved: "the file that it was moved from ran",
 } as const;
 
 type Outcome = Pick<NewGateRun, "state" | "reason" | "attempt">;

@@ -8,7 +8,7 @@ import { settingMillis } from "../core/settings.ts";
 import { DAY, HOUR, type Instant } from "../core/units.ts";
 import { longLog } from "../store/check.ts";
 import { writeAsHolder } from "../store/lease.ts";
-import { pruneBatches, pruneReceipts, pruneRuns, unfinishedRuns, usedBytes } from "../store/prune.ts";
+import { pruneBatches, pruneEvents, pruneReceipts, pruneRuns, unfinishedRuns, usedBytes } from "../store/prune.ts";
 import { dropSetting, putSetting, readSetting } from "../store/setting.ts";
 import { type HomeContext, now } from "./context.ts";
 import { isStaleAuxiliary } from "./stale-auxiliary.ts";
@@ -39,6 +39,7 @@ export function prune(ctx: HomeContext, token: number): void {
   while (usedBytes(ctx.db) > limit && step(() => pruneRuns(ctx.db, null, keep, STEP)) > 0);
   whileFull(() => pruneBatches(ctx.db, before, STEP));
   whileFull(() => pruneReceipts(ctx.db, before, STEP));
+  whileFull(() => pruneEvents(ctx.db, before, STEP));
   removeStaleAuxiliaries(ctx);
   const long = longLog(ctx.db);
   if (long !== null) ctx.log("error", `${long} See who: fuser -v ${ctx.db.path}`);

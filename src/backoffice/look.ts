@@ -18,6 +18,7 @@ import { readInTurns, removeEntry, type Spooled, setAside, type Unusable } from 
 import { isGateLogRipe } from "../spool/gate-log.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import { listRepositories, parkRepository, type RepositoryRow, repositoryById } from "../store/repository.ts";
+import { dropSetting, putSetting, readSetting } from "../store/setting.ts";
 import type { Fingerprint, Repository } from "../vcs/repository.ts";
 import { type Read, readArrivals, storeArrivals } from "./arrivals.ts";
 import type { HomeContext } from "./context.ts";
@@ -160,9 +161,11 @@ async function readOne(ctx: HomeContext, token: number, candidate: Candidate) {
     if (repository.kind === "git") return { candidate, real: await repository.readRefs(followedRefs(ctx, row)) };
     const arrived = await readArrivals(ctx, row, repository, fingerprint);
     ctx.memory.busy.delete(row.id);
+    if (readSetting(ctx.db, lockedKey(row)) !== null)
+      writeAsHolder(ctx.db, token, () => dropSetting(ctx.db, lockedKey(row)));
     return { candidate, arrived };
   } catch (error) {
-    const busy = isLocked(error) ? stillLocked(ctx, row) : null;
+    const busy = isLocked(error) ? stillLocked(ctx, token, row) : null;
     if (busy !== null) return { busy };
     park(ctx, token, row, error);
     return null;
@@ -171,15 +174,21 @@ async function readOne(ctx: HomeContext, token: number, candidate: Candidate) {
 
 const isLocked = (error: unknown): boolean => error instanceof GatepostError && error.code === "GP_BUSY";
 
+/** Where it is kept that a repository was said to be locked. */
+const lockedKey = ({ id }: RepositoryRow): string => `said.locked.${id}`;
+
 /** One that another program keeps locked is tried again at once for a while, then each time that this process looks. */
-function stillLocked(ctx: HomeContext, row: RepositoryRow): "short" | "long" {
+function stillLocked(ctx: HomeContext, token: number, row: RepositoryRow): "short" | "long" {
   const busy = ctx.memory.busy.get(row.id) ?? { since: performance.now(), said: false };
   ctx.memory.busy.set(row.id, busy);
   ctx.memory.lookAgain.add(row.id);
   if (performance.now() - busy.since <= BUSY_FOR) return "short";
   const seconds = Math.round(BUSY_FOR / 1000);
-  if (!busy.said)
+  if (!busy.said && readSetting(ctx.db, lockedKey(row)) === null) {
+    const at = String(Date.now());
+    writeAsHolder(ctx.db, token, () => putSetting(ctx.db, lockedKey(row), at)); // once, and not at each pass
     ctx.log("error", `${row.name} has been locked by another program for ${seconds} s; it waits for that`);
+  }
   busy.said = true;
   return "long";
 }

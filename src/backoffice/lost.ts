@@ -12,9 +12,11 @@ import { endGroup } from "../process/group.ts";
 import { bootId } from "../process/identity.ts";
 import { awaitUnstarted } from "../process/unstarted.ts";
 import { writeAsHolder } from "../store/lease.ts";
+import { repositoryById } from "../store/repository.ts";
 import { finishAttempt, lostAttempts, type RunEnd, runById, settleRun, timesLost } from "../store/run.ts";
 import { auxiliaryPath, readRunner } from "./auxiliary.ts";
 import { type HomeContext, now } from "./context.ts";
+import { raiseParked } from "./events.ts";
 import { runName } from "./trial.ts";
 
 /** A run that was lost this often is most likely what kills its backoffice, and waits for a person. */
@@ -56,6 +58,9 @@ export async function recoverLost(ctx: HomeContext, token: number): Promise<void
           ? { state: "waiting", reason: "lost with its backoffice", dueAt: now() as Instant }
           : { state: "parked", reason: parked };
       settleRun(ctx.db, run, end, now());
+      const whole = runById(ctx.db, run);
+      const row = whole === null ? null : repositoryById(ctx.db, whole.repository);
+      if (whole !== null && whole.gate === null && row !== null) raiseParked(ctx, row, whole, number, end, now());
       return end;
     });
     const name = nameOf(ctx, run);

@@ -23,13 +23,14 @@ export type Material = {
   range: Range;
 };
 
-/** The material of an interval (base, upto]; `only` narrows it to one receipt, `windowless` hands out what is too old. */
+/** The material of an interval (base, upto]; `only` narrows it to one receipt, `windowless` hands out what is too old. A
+ *  receipt that is handed out alone may be too old: then somebody asked for it (`runs replay --left-out`). */
 export function materialBetween(
   db: Database,
   row: RepositoryRow,
   batch: Batch,
   only: ReceiptId | null,
-  windowless = false,
+  windowless = only !== null,
 ): Material {
   const [base, upto] = only === null ? [batch.base, batch.upto] : [(only - 1) as ReceiptId, only];
   const all = receiptsBetween(db, row.id, base, upto);

@@ -2,7 +2,7 @@
  * A pass over one home: look, cut, run, until nothing is left that could be done now.
  *
  * The pass holds the home's lease from its first look until its last run has ended. Repositories run side by side, up to
- * `jobs` of them; within one, hooks run one after the other. While hooks run, the bell (a new entry in the spool, a run
+ * `jobs` of them; within one, hooks run one after the other, but for those that are told of events. While hooks run, the bell (a new entry in the spool, a run
  * that ended) makes the pass look again, so that a slow hook of one repository delays nobody else's receipts.
  *
  * A pass that stays (`stay`) also waits for what is known to come soon: the end of an embargo, a retry that is near, a
@@ -29,8 +29,9 @@ import { prune } from "./janitor.ts";
 import { keepLease } from "./keeper.ts";
 import { look, type Reach } from "./look.ts";
 import { recoverLost } from "./lost.ts";
-import { nextRun } from "./queue.ts";
+import { LANES, type Lane, nextRun } from "./queue.ts";
 import { execute } from "./runner.ts";
+import { tendShims } from "./shims.ts";
 
 /** What a pass is asked for. */
 export type PassOptions = {
@@ -77,13 +78,14 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
   if ("heldBy" in keeper) return { ...nothingDone(), heldBy: keeper.heldBy.pid ?? 0 };
   const signal = AbortSignal.any([options.signal, keeper.lost]);
   const passed = nothingDone();
-  const active = new Map<RepositoryId, Promise<void>>();
+  const active = new Map<string, Promise<void>>();
   const failures: unknown[] = [];
   const lookedBack = new Set<RepositoryId>();
   try {
     await recoverLost(ctx, keeper.token);
     const full = isFullLookDue(ctx, options.min);
-    if (full || ctx.isOutOfLine()) await ctx.refreshGates();
+    if (full || options.reach !== "spool") await ctx.roots.register();
+    await tendShims(ctx, keeper.token, full);
     let reach = full ? "everything" : options.reach;
     while (!signal.aborted && failures.length === 0) {
       const { receipts, again, at, locked } = await look(ctx, keeper.token, reach);
@@ -93,20 +95,21 @@ export async function pass(ctx: HomeContext, options: PassOptions): Promise<Pass
       if (reach === "everything") writeAsHolder(ctx.db, keeper.token, () => noteFullLook(ctx.db, now()));
       reach = "spool";
       const ready = cutAndPick(ctx, keeper.token, active, options.jobs);
-      for (const row of ready.start) {
-        const working = workThrough(ctx, keeper.token, row, signal, passed)
+      for (const { row, lane } of ready.start) {
+        const working = workThrough(ctx, keeper.token, row, lane, signal, passed)
           .catch((error) => {
             if (!signal.aborted || error !== signal.reason) failures.push(error); // what stopping broke off is no failure
           })
           .finally(() => {
-            active.delete(row.id);
+            active.delete(keyOf(row.id, lane));
             // No spool tells a pass what arrived meanwhile, be it from the hook itself.
             // Once: a hook that writes to its own repository each time must not make the pass endless.
-            if (row.kind === "fossil" && !lookedBack.has(row.id)) ctx.memory.lookAgain.add(row.id);
+            if (lane === "batches" && row.kind === "fossil" && !lookedBack.has(row.id))
+              ctx.memory.lookAgain.add(row.id);
             lookedBack.add(row.id);
             ctx.bell.ring();
           });
-        active.set(row.id, working);
+        active.set(keyOf(row.id, lane), working);
       }
       const wait = nextWake(ready.dueAt, again, options.stay);
       passed.dueAt = locked ? earlier(ready.dueAt, (now() + LOCKED_AGAIN) as Instant) : ready.dueAt;
@@ -136,10 +139,13 @@ function nextWake(dueAt: Instant | null, again: number | null, stay: boolean): n
   return waits.length === 0 ? null : Math.min(...waits);
 }
 
-type Picked = { start: RepositoryRow[]; dueAt: Instant | null };
+type Picked = { start: { row: RepositoryRow; lane: Lane }[]; dueAt: Instant | null };
+
+/** What goes on in a lane of a repository. */
+const keyOf = (id: RepositoryId, lane: Lane): string => `${id} ${lane}`;
 
 /** Cuts every repository that can be cut, and picks those that have a run to start. */
-function cutAndPick(ctx: HomeContext, token: number, active: ReadonlyMap<RepositoryId, unknown>, jobs: number): Picked {
+function cutAndPick(ctx: HomeContext, token: number, active: ReadonlyMap<string, unknown>, jobs: number): Picked {
   const picked: Picked = { start: [], dueAt: null };
   const sooner = (at: Instant | null): void => {
     if (at !== null && (picked.dueAt === null || at < picked.dueAt)) picked.dueAt = at;
@@ -149,27 +155,36 @@ function cutAndPick(ctx: HomeContext, token: number, active: ReadonlyMap<Reposit
     const row = repositoryById(ctx.db, id);
     if (row !== null && afterReceiveHooks(hooks, row).length > 0) sooner(cut(ctx, token, row).until);
   }
+  // An alarm does not wait for a place among the batches, either.
+  const busy: Record<Lane, number> = { events: 0, batches: 0 };
+  for (const key of active.keys()) busy[key.endsWith(" events") ? "events" : "batches"] += 1;
   for (const id of repositoriesWithOpenRuns(ctx.db)) {
-    if (active.has(id)) continue;
     const row = repositoryById(ctx.db, id);
     if (row === null) continue;
-    const next = nextRun(ctx, row, now());
-    if (next.run === null) sooner(next.dueAt);
-    else if (active.size + picked.start.length < jobs) picked.start.push(row);
+    for (const lane of LANES) {
+      if (active.has(keyOf(id, lane))) continue;
+      const next = nextRun(ctx, row, lane, now());
+      if (next.run === null) sooner(next.dueAt);
+      else if (busy[lane] < jobs) {
+        busy[lane] += 1;
+        picked.start.push({ row, lane });
+      }
+    }
   }
   return picked;
 }
 
-/** Runs what is ready in one repository, one run after the other. */
+/** Runs what is ready in one lane of a repository, one run after the other. */
 async function workThrough(
   ctx: HomeContext,
   token: number,
   row: RepositoryRow,
+  lane: Lane,
   signal: AbortSignal,
   passed: Passed,
 ): Promise<void> {
   while (!signal.aborted) {
-    const next = nextRun(ctx, row, now());
+    const next = nextRun(ctx, row, lane, now());
     if (next.run === null) return;
     await execute(ctx, token, row, next.run, signal);
     passed.runs.set(row.name, (passed.runs.get(row.name) ?? 0) + 1);

@@ -1,29 +1,41 @@
 /**
- * Runs one hook on one batch, once: from the waiting run to its outcome in the database.
+ * Runs one hook on one batch or for one event, once: from the waiting run to its outcome in the database.
  *
  *   1. Rules that need the repository (--path), or a hook that was deleted or switched off meanwhile, skip the run.
  *   2. The attempt is opened in a transaction of the lease's holder. From here on, if this process dies, the next holder
  *      finds the attempt open, ends what is left of it, and runs it again with the same run id and a higher number.
  *   3. The hook runs; no transaction is open. What it reads is listed while it reads.
- *   4. Outcome, output and what becomes of the run are stored together, guarded by the token.
+ *   4. Outcome, output and what becomes of the run are stored together, guarded by the token; so is the event where the
+ *      run is parked.
  */
 import type { ByteString } from "../core/bytes.ts";
 import { type ArtifactKind, type Hook, isOfKind } from "../core/hook.ts";
 import { LIST_RETRY_BASE, retryDelay } from "../core/retry.ts";
 import { settingMillis } from "../core/settings.ts";
 import { type Instant, MINUTE, SECOND } from "../core/units.ts";
+import { eventById } from "../store/event.ts";
 import { hookById } from "../store/hook.ts";
 import { writeAsHolder } from "../store/lease.ts";
 import type { RepositoryRow } from "../store/repository.ts";
-import { type AttemptEnd, beginAttempt, finishAttempt, type Run, type RunEnd, settleRun } from "../store/run.ts";
+import {
+  type AttemptEnd,
+  beginAttempt,
+  type EventRun,
+  finishAttempt,
+  type Run,
+  type RunEnd,
+  settleRun,
+} from "../store/run.ts";
 import { attemptCommand } from "./attempt-command.ts";
 import { attemptFunction } from "./attempt-function.ts";
+import { batchInput, eventInput } from "./attempt-input.ts";
 import { type HomeContext, hookLabel, now } from "./context.ts";
 import { unmatched } from "./cutter.ts";
+import { raiseParked } from "./events.ts";
 import type { ListingNote } from "./hook-input.ts";
 import { isOfRepository } from "./look.ts";
 import { type Material, materialOf } from "./material.ts";
-import { runName, type Trial } from "./trial.ts";
+import { type Attempting, runName } from "./trial.ts";
 
 /** Takes a waiting run through its next attempt and stores what became of it; or skips it, with the reason. Whatever the
  *  hook does is an outcome; throws GP_LEASE_LOST where the token is no longer the lease's, and stores nothing from then on. */
@@ -31,49 +43,64 @@ export async function execute(
   ctx: HomeContext,
   token: number,
   row: RepositoryRow,
-  run: Run,
+  run: Run | EventRun,
   signal: AbortSignal,
 ): Promise<void> {
   const hook = hookById(ctx.db, run.hook);
-  const material = materialOf(ctx.db, row, run);
   const skip = (reason: string): void => {
     ctx.log("debug", `run ${runName(run)}: skipped, ${reason}`);
     writeAsHolder(ctx.db, token, () => settleRun(ctx.db, run.id, { state: "skipped", reason }, now()));
   };
   if (hook === null) return skip("the hook was deleted");
   if (hook.type !== run.type) return skip(`the hook is ${hook.type} now`);
-  if (material === null) return skip("its batch was pruned");
-  try {
-    const reason = await leftOutBecause(ctx, row, hook, material, signal);
-    if (reason !== null) return skip(reason);
-  } catch (error) {
-    if (!isOfRepository(error)) throw error;
-    // The rules need a repository that cannot be read now; no other repository is to suffer from that.
-    const reason = `its rules could not be looked at: ${error.message.replace(/\.$/, "")}`;
-    ctx.log("error", `run ${runName(run)}: ${reason}`);
-    const dueAt = (now() + MINUTE) as Instant;
-    writeAsHolder(ctx.db, token, () => settleRun(ctx.db, run.id, { state: "waiting", reason, dueAt }, now()));
-    return;
+  let start: (attempting: Attempting) => Promise<AttemptEnd>;
+  if (run.event !== null) {
+    const { command } = hook;
+    const event = eventById(ctx.db, run.event);
+    if (event === null) return skip("its event was pruned");
+    if (command === null) return skip("events are told to commands only");
+    start = (attempting) => attemptCommand(attempting, command, eventInput(attempting, event));
+  } else {
+    const material = materialOf(ctx.db, row, run);
+    if (material === null) return skip("its batch was pruned");
+    try {
+      const reason = await leftOutBecause(ctx, row, hook, material, signal);
+      if (reason !== null) return skip(reason);
+    } catch (error) {
+      if (!isOfRepository(error)) throw error;
+      // The rules need a repository that cannot be read now; no other repository is to suffer from that.
+      const reason = `its rules could not be looked at: ${error.message.replace(/\.$/, "")}`;
+      if (run.reason !== reason) ctx.log("error", `run ${runName(run)}: ${reason}`); // once, and not each minute
+      const dueAt = (now() + MINUTE) as Instant;
+      writeAsHolder(ctx.db, token, () => settleRun(ctx.db, run.id, { state: "waiting", reason, dueAt }, now()));
+      return;
+    }
+    start = (attempting) => {
+      const trial = { ...attempting, run, material };
+      const { command } = hook;
+      return command === null ? attemptFunction(trial) : attemptCommand(trial, command, batchInput(trial, command));
+    };
   }
   const number = writeAsHolder(ctx.db, token, () => beginAttempt(ctx.db, run, token, now()));
   if (number === null) return;
   const note: ListingNote = { gone: null };
-  const trial: Trial = { ctx, token, row, run, hook, material, number, note, signal };
+  const attempting: Attempting = { ctx, token, row, run, hook, number, note, signal };
   ctx.log("debug", `run ${runName(run)}: hook ${hookLabel(hook)} on ${row.name}, attempt ${number}`);
-  const ended = await (hook.command === null ? attemptFunction(trial) : attemptCommand(trial, hook.command));
-  const verdict = judge(trial, ended);
+  const ended = await start(attempting);
+  const verdict = judge(attempting, ended);
   writeAsHolder(ctx.db, token, () => {
     finishAttempt(ctx.db, run.id, number, ended, now());
     settleRun(ctx.db, run.id, verdict.end, now(), {
       failed: verdict.failed,
       note: note.gone === null ? null : JSON.stringify({ gone: note.gone }),
     });
+    raiseParked(ctx, row, run, number, verdict.end, now());
   });
-  tell(trial, ended, verdict);
+  tell(attempting, ended, verdict);
 }
 
 /** What the log says of an attempt's end. That a run waits for a person is for whoever reads errors alone. */
-function tell({ ctx, run }: Trial, { outcome, took }: AttemptEnd, { end, failed }: Verdict): void {
+function tell({ ctx, run }: Attempting, { outcome, took }: AttemptEnd, { end, failed }: Verdict): void {
   const name = runName(run);
   const length = took === null ? "" : ` in ${took} ms`;
   const line = `run ${name}: ${end.reason ?? end.state}${length}`;
@@ -160,7 +187,7 @@ export function describeEnd(end: AttemptEnd): string {
 type Verdict = { end: RunEnd; failed: boolean };
 
 /** What becomes of the run. Only what the hook did itself counts against its retries. */
-function judge({ ctx, run, hook, number }: Trial, end: AttemptEnd): Verdict {
+function judge({ ctx, run, hook, number }: Attempting, end: AttemptEnd): Verdict {
   if (end.outcome === "exit" && end.exitCode === 0) return { end: { state: "done", reason: null }, failed: false };
   const reason = describeEnd(end);
   const later = (ms: number): RunEnd => ({ state: "waiting", reason, dueAt: (now() + ms) as Instant });

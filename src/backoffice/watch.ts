@@ -32,9 +32,13 @@ export function watchSpool(layout: Layout, bell: Bell): FSWatcher | null {
   });
 }
 
-function watchFolder(path: string, changed: (name: string | null) => void): FSWatcher | null {
+/** Tells of changes in a folder until it is closed; null where the system cannot. */
+export function watchFolder(
+  path: string,
+  changed: (name: string | null, change: "rename" | "change") => void,
+): FSWatcher | null {
   try {
-    const watcher = watch(path, (_, name) => changed(name));
+    const watcher = watch(path, (change, name) => changed(name, change));
     watcher.on("error", () => {}); // out of watches, or the folder went away: the poll goes on
     return watcher;
   } catch {

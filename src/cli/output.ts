@@ -4,6 +4,7 @@
  */
 import { escapeControls } from "../core/bytes.ts";
 import { fromSystem, GatepostError } from "../core/errors.ts";
+import { typed } from "../core/shell-word.ts";
 
 /** Whoever reads us may stop reading (`| head`): that ends the program quietly, as it does any other. */
 export function quietOnClosedPipe(): void {
@@ -66,12 +67,19 @@ export function report(thrown: unknown): number {
   const error = fromSystem(thrown);
   if (error instanceof GatepostError) {
     say(`gatepost: ${plainLines(error.message)}`);
-    if (error.hint !== null) say(plainLines(error.hint));
+    if (error.hint !== null) say(plainLines(withWords(error.hint)));
     return error.exitCode;
   }
   say(`gatepost: a bug: ${plainLines(error instanceof Error ? (error.stack ?? error.message) : String(error))}`);
   say("Nothing that was acknowledged is lost. Please report it with these lines.");
   return 70;
+}
+
+/** A hint that ends in "gatepost …" means the very call that was made. */
+function withWords(hint: string): string {
+  if (!hint.endsWith(" gatepost …")) return hint;
+  const words = process.argv.slice(2).map(typed).join(" ");
+  return words.length > 300 ? hint : `${hint.slice(0, -1)}${words}`;
 }
 
 /** One line on stderr that is written over and over while something long goes on; nothing where nobody looks. */

@@ -16,7 +16,7 @@ export function expandPrefixes(program: Command, argv: readonly string[]): strin
   let at = 0;
   for (; at < words.length; at++) {
     const word = words[at] ?? "";
-    const names = command.commands.map((sub) => sub.name());
+    const names = visible(command);
     if (names.length === 0 || word.startsWith("-")) break;
     const full = resolveWord(word, names, command);
     if (full === null) break;
@@ -44,7 +44,7 @@ function withTwoDashes(command: Command, words: readonly string[]): string[] {
 }
 
 function resolveWord(word: string, names: readonly string[], command: Command): string | null {
-  if (word === "help" || names.includes(word)) return word;
+  if (word === "help" || command.commands.some((sub) => sub.name() === word)) return word;
   const aliased = command.commands.find((sub) => sub.aliases().includes(word));
   if (aliased !== undefined) return aliased.name();
   const matches = word === "" ? [] : names.filter((name) => name.startsWith(word));
@@ -63,6 +63,12 @@ function resolveWord(word: string, names: readonly string[], command: Command): 
   throw new GatepostError("GP_USAGE", `"${word}" is not a command.${near === null ? "" : ` Did you mean ${near}?`}`, {
     hint: `One of: ${names.join(" ")}. More: ${path} --help`,
   });
+}
+
+/** The sub-commands that help names. */
+function visible(command: Command): string[] {
+  const shown = command.createHelp().visibleCommands(command);
+  return command.commands.filter((sub) => shown.includes(sub)).map((sub) => sub.name());
 }
 
 /** "gatepost hook add", for messages. */

@@ -3,15 +3,21 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { registerBackoffice } from "./commands/backoffice.ts";
 import { registerBackup } from "./commands/backup.ts";
+import { registerCheck } from "./commands/check.ts";
 import { registerCommit } from "./commands/commit.ts";
+import { registerCompletion } from "./commands/completion.ts";
 import { registerDemo } from "./commands/demo.ts";
 import { registerDoctor } from "./commands/doctor.ts";
+import { registerFollowTeam } from "./commands/follow-team.ts";
 import { registerHook } from "./commands/hook.ts";
 import { registerInit } from "./commands/init.ts";
+import { registerPause } from "./commands/pause.ts";
 import { registerRuns } from "./commands/runs.ts";
 import { registerService } from "./commands/service.ts";
 import { registerSettings } from "./commands/settings.ts";
+import { registerStatus } from "./commands/status.ts";
 import { registerUninstall } from "./commands/uninstall.ts";
+import { registerWhy } from "./commands/why.ts";
 import { leaveToOwner } from "./root.ts";
 
 const version = (): string =>
@@ -26,7 +32,7 @@ export function buildProgram(): Command {
     .addHelpText(
       "after",
       `
-A first minute:
+Example, a first minute:
   gatepost init /srv/git/app.git
   gatepost hook add -R /srv/git/app.git --type after-receive --command 'cat >> /tmp/arrived'
   (push something)
@@ -40,13 +46,19 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong use, 3 not found, 4 busy, 5 dat
     registerHook,
     registerBackoffice,
     registerRuns,
+    registerStatus,
+    registerPause,
+    registerWhy,
     registerDoctor,
     registerBackup,
+    registerCheck,
     registerCommit,
     registerSettings,
     registerService,
     registerUninstall,
     registerDemo,
+    registerFollowTeam,
+    registerCompletion,
   ])
     register(program);
   program.hook("preAction", (_, command) => leaveToOwner(command));

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { commandPath } from "./prefix.ts";
 
 /** Commands that change nothing, whatever options they are given. */
-const READING = new Set(["runs", "runs show", "hook list", "hook status", "hook types"]);
+const READING = new Set(["runs", "runs show", "status", "why", "hook list", "hook status", "hook types"]);
 
 function onlyReads(command: Command, name: string): boolean {
   if (name === "doctor") return command.opts()["fix"] !== true;
@@ -15,16 +15,16 @@ function onlyReads(command: Command, name: string): boolean {
 }
 
 /** Commands that deal with owners themselves, or with no home. */
-const ELSEWHERE = /^(?:backoffice|serve|service|demo|help)\b/;
+const ELSEWHERE = /^(?:backoffice|serve|service|demo|completion|complete|help)\b/;
 
 /** To be called before each command's action: ends the process where root's call was run as, or is left to, another. */
 export async function leaveToOwner(command: Command): Promise<void> {
   const name = commandPath(command).replace(/^gatepost ?/, "");
   if (process.geteuid?.() !== 0 || ELSEWHERE.test(name)) return;
-  const { home, repository } = command.opts<{ home?: string; repository?: string }>();
-  const paths = name === "init" && command.args.length > 0 ? command.args : [home ?? repository ?? "."];
+  const { home, repository, root } = command.opts<{ home?: string; repository?: string | string[]; root?: string }>();
+  const paths = name === "init" && command.args.length > 0 ? command.args : (home ?? root ?? repository ?? ".");
   const { asOwner } = await import("../home/as-owner.ts");
-  const code = await asOwner(paths, onlyReads(command, name), process.argv.slice(2));
+  const code = await asOwner([paths].flat(), onlyReads(command, name), process.argv.slice(2));
   if (code !== null) process.exit(code);
 }
 

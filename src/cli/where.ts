@@ -1,5 +1,6 @@
 /** -R, --home and --all: which home and repository a command is about. */
 import { type Command, Option } from "commander";
+import { GatepostError } from "../core/errors.ts";
 import { keptSentence, takeEdited } from "../home/edited.ts";
 import { noteOfLists } from "../home/lists-note.ts";
 import type { OpenHome } from "../home/open.ts";
@@ -8,15 +9,21 @@ import { plain, say } from "./output.ts";
 
 export type Where = { repository?: string; home?: string };
 
+const oneRepository = (): Option =>
+  new Option(
+    "-R, --repository <REPOSITORY>",
+    "the repository: a path, or with --home its name in the home (default: the current folder's)",
+  ).argParser((value: string, before: string | undefined) => {
+    if (before === undefined) return value;
+    throw new GatepostError("GP_USAGE", `-R is given twice, and this command is about one repository.`, {
+      hint: "Call it once for each. A hook for several: gatepost hook add -R a.git -R b.git …",
+    });
+  });
+
 /** Adds -R and --home to a command. */
-export function addWhere(command: Command): Command {
+export function addWhere(command: Command, repository = oneRepository()): Command {
   return command
-    .addOption(
-      new Option(
-        "-R, --repository <REPOSITORY>",
-        "the repository: a path, or with --home its name in the home (default: the current folder's)",
-      ),
-    )
+    .addOption(repository)
     .addOption(new Option("--home <DIR>", "the home, where it is not the repository's own"));
 }
 

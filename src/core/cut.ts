@@ -9,7 +9,8 @@
  *      so, but at most 60 s from the newest receipt, and at most 5 min from the oldest: neither a sender that went away
  *      nor one that keeps renewing can mute the hooks. A later receipt that is complete lifts it at once.
  *   3. What is more than a day older than the newest receipt is left out, and named: after two days without a pass
- *      nobody wants two days of mail. Never the newest, nor one at the edge of the window.
+ *      nobody wants two days of mail. Never the newest, nor one at the edge of the window. While a repository is paused
+ *      this clock stands still: what was not too old when the pause began is not afterwards, and nothing later is.
  *
  * The clock may be wrong, jump or run back. A receipt is never dated after the moment it is written down; an age is
  * never negative; an embargo that lies further ahead than it can have been meant was set before the clock was put back,
@@ -69,14 +70,16 @@ export function embargoUntil(
 }
 
 /** The receipts that a batch leaves out: those more than `window` older than the newest; none if `window` is null. In
- *  ascending order. */
+ *  ascending order. `heldFrom`: when a pause began that held them back, from which their age counts then; null without. */
 export function leftOut(
   receipts: readonly { readonly id: ReceiptId; readonly at: Instant }[],
   window: Millis | null,
+  heldFrom: Instant | null = null,
 ): ReceiptId[] {
   const newest = newestOf(receipts);
   if (newest === null || window === null) return [];
-  const old = receipts.filter((receipt) => between(receipt.at, newest.at) > window);
+  const from = heldFrom === null ? newest.at : earliest([newest.at, heldFrom]);
+  const old = receipts.filter((receipt) => between(receipt.at, from) > window);
   return old.map((receipt) => receipt.id).sort((a, b) => a - b);
 }
 

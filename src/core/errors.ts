@@ -27,6 +27,7 @@ export const ERRORS = {
   GP_IMPORT: [EXIT.usage, "What should be imported is not in the format that export writes."],
   GP_NO_HOOK: [EXIT.missing, "There is no hook with that id or name."],
   GP_NO_RUN: [EXIT.missing, "There is no such run."],
+  GP_NO_COMMIT: [EXIT.missing, "The repository has no such commit or ref, and none was received."],
   GP_NO_HOME: [EXIT.missing, "No home was found: the repository is not registered."],
   GP_NO_FILE: [EXIT.missing, "A file that the call names is not there."],
   GP_NO_REPOSITORY: [EXIT.missing, "The path is no repository, or none of this home."],
@@ -42,6 +43,8 @@ export const ERRORS = {
   GP_PROGRAM: [EXIT.missing, "A program that is needed (git, sh) is missing or too old."],
   GP_SERVICE: [EXIT.refused, "A unit or crontab line is not ours to change, or systemd or cron refused it."],
   GP_VCS: [EXIT.bug, "The version-control program failed in a way that Gatepost does not know."],
+  GP_CLOSED: [EXIT.usage, "A program used a home that it had closed, or a list whose hook had ended."],
+  GP_THREAD: [EXIT.bug, "The thread that works for an embedding program ended before its time, or cannot be started."],
   GP_NATIVE: [EXIT.bug, "The native SQLite module is missing or was built for another Node."],
   GP_BUG: [EXIT.bug, "Something that cannot happen did: a bug in Gatepost."],
 } as const satisfies Record<string, readonly [number, string]>;

@@ -99,6 +99,30 @@ const NATIVE = {
   "reference-transaction": "refs are being changed; may refuse",
 } as const;
 
+/** The events that this version fires, and when. */
+const EVENTS = {
+  parked: "a run has used up its attempts and waits for a person",
+  "left-out": "receipts were older than the window when a batch was cut",
+  "gate-missing": "a shim has vanished from a hooks folder",
+} as const;
+export type EventName = keyof typeof EVENTS;
+
+/** The types `on:NAME` of these. */
+export const EVENT_TYPES: readonly TypeFacts[] = Object.entries(EVENTS).map(([name, says]) => {
+  return { name: `on:${name}`, role: "after", runsOn: everywhere, ready: true, says };
+});
+
+/** The facts of an event's type that nothing fires yet; null where the name is none, or one that is fired, misspelt. */
+function laterEvent(name: string): TypeFacts | null {
+  if (!/^on:[a-z][a-z0-9-]{0,62}$/.test(name)) return null;
+  if (EVENT_TYPES.some((type) => editDistance(name, type.name) <= 2)) return null;
+  const role = name.startsWith("on:pre-") ? "gate" : "after";
+  return { name, role, runsOn: everywhere, ready: false, says: "an event that nothing fires in this version" };
+}
+
+/** Whether hooks of this type are told of events by the backoffice. */
+export const isEventType = (type: string): boolean => type.startsWith("on:");
+
 /** The types `git:NAME`. */
 export const NATIVE_TYPES: readonly TypeFacts[] = Object.entries(NATIVE).map(([name, says]) => {
   return { name: `git:${name}`, role: "native", runsOn: ["git"], ready: true, says };
@@ -109,7 +133,7 @@ export function findType(name: string): TypeFacts | null {
   const wanted = Object.hasOwn(ALIASES, name) ? ALIASES[name] : name;
   const found = TYPES.find((type) => type.name === wanted);
   if (found !== undefined) return found;
-  return NATIVE_TYPES.find((type) => type.name === name) ?? null;
+  return [...NATIVE_TYPES, ...EVENT_TYPES].find((type) => type.name === name) ?? laterEvent(name);
 }
 
 /** Git's hooks that ask a gate of this type, or run its hooks in place; none for types that the backoffice runs. */
@@ -134,13 +158,17 @@ export const IN_PLACE: readonly string[] = [...Object.keys(GIT_HOOKS), ...NATIVE
 export const isServerType = (type: string): boolean =>
   ["before-receive", "before-ref", "git:post-update", "git:push-to-checkout"].includes(type);
 
+/** Every word that names a type. */
+export const TYPE_WORDS: readonly string[] = [
+  ...TYPES.map((type) => type.name),
+  ...Object.keys(ALIASES),
+  ...NATIVE_TYPES.map(({ name }) => name),
+  ...EVENT_TYPES.map(({ name }) => name),
+];
+
 /** The known type whose name is nearest to what was typed, if it is near at all. */
 export function nearestType(typed: string): string | null {
-  return nearest(typed, [
-    ...TYPES.map((type) => type.name),
-    ...Object.keys(ALIASES),
-    ...NATIVE_TYPES.map(({ name }) => name),
-  ]);
+  return nearest(typed, TYPE_WORDS);
 }
 
 /** The candidate nearest to what was typed, by edit distance; null when none is near enough to be meant. */

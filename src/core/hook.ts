@@ -3,7 +3,8 @@ import { GatepostError } from "./errors.ts";
 import { findType, type Kind, nearestType, TYPES, type TypeFacts } from "./hook-type.ts";
 import type { HookId, Millis, RepositoryId } from "./units.ts";
 
-/** Which repositories of the home a hook is for. Never wider than what was asked for. */
+/** Which repositories of the home a hook is for. Never wider than what was asked for. Several patterns stand in one text,
+ *  each on a line of its own: no name has a newline. */
 export type Scope =
   | { scope: "repository"; repository: RepositoryId }
   | { scope: "pattern"; pattern: string }
@@ -81,7 +82,20 @@ export const DEFAULT_SEQUENCE = 10;
 export function covers(scope: Scope, repository: { id: RepositoryId; name: string }): boolean {
   if (scope.scope === "all") return true;
   if (scope.scope === "repository") return scope.repository === repository.id;
-  return matchesPattern(scope.pattern, repository.name);
+  return patternsOf(scope.pattern).some((pattern) => matchesPattern(pattern, repository.name));
+}
+
+/** The patterns of a scope, one or more. */
+export const patternsOf = (pattern: string): string[] => pattern.split("\n");
+
+/** The scope of these patterns, each once; a name stands for itself. Throws GP_USAGE on one that is empty or has a newline. */
+export function patternScope(patterns: readonly string[]): Scope {
+  const wrong = patterns.find((pattern) => pattern === "" || pattern.includes("\n"));
+  if (wrong !== undefined || patterns.length === 0)
+    throw new GatepostError("GP_USAGE", "A pattern of repositories cannot be empty or have a newline.", {
+      hint: "Such as 'team/*'; for every repository of the home: --all",
+    });
+  return { scope: "pattern", pattern: [...new Set(patterns)].join("\n") };
 }
 
 /** A repository name against `team/*`: `*` stands for anything, slashes too; everything else for itself. */
@@ -118,6 +132,7 @@ export function requireType(name: string, kind: Kind | null): TypeFacts {
   const facts = findType(name);
   const list = TYPES.filter((type) => kind === null || type.runsOn.includes(kind)).map((type) => type.name);
   if (kind === null || kind === "git") list.push("git:NAME");
+  list.push("on:NAME");
   if (facts === null) {
     const near = nearestType(name);
     throw new GatepostError(
@@ -139,7 +154,8 @@ export function requireType(name: string, kind: Kind | null): TypeFacts {
   return facts;
 }
 
-const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
+/** What the name of a hook looks like; "all" is none. */
+export const NAME = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/;
 
 /** Refuses a name that could be taken for an id, an option, or the word `all`. */
 export function requireName(name: string): string {

@@ -20,7 +20,7 @@
  * test/e2e/ungated.test.ts.
  */
 import { align } from "./align.ts";
-import { covers, type Hook, matchesPattern } from "./hook.ts";
+import { covers, type Hook, matchesPattern, patternsOf } from "./hook.ts";
 import { HOUR, type HookId, type Instant, type RepositoryId } from "./units.ts";
 
 /** The types that judge a commit. */
@@ -67,7 +67,8 @@ function isGateFor(
   const hook = JSON.parse(json) as { type?: unknown; all?: unknown; pattern?: unknown; repository?: unknown };
   if (hook.type !== type) return false;
   if (hook.all === true) return true;
-  if (typeof hook.pattern === "string") return matchesPattern(hook.pattern, repository.name);
+  const patterns = [hook.pattern ?? []].flat() as string[];
+  if (patterns.length > 0) return patterns.flatMap(patternsOf).some((one) => matchesPattern(one, repository.name));
   // By its name then; a hook that is still for one repository is better asked by id, which a new name leaves alone.
   return now?.scope.scope === "repository" ? covers(now.scope, repository) : hook.repository === repository.name;
 }

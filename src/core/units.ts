@@ -13,6 +13,7 @@ export type HookId = number & { readonly [unit]: "hook" };
 export type ReceiptId = number & { readonly [unit]: "receipt" };
 export type BatchId = number & { readonly [unit]: "batch" };
 export type GateId = number & { readonly [unit]: "gate" };
+export type EventId = number & { readonly [unit]: "event" };
 export type RunId = number & { readonly [unit]: "run" };
 
 export const SECOND = 1000 as Millis;

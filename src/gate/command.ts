@@ -14,7 +14,7 @@
  * Proven by test/gate/command.test.ts: many texts both ways, in several shells.
  */
 import { quoted } from "../core/shell-word.ts";
-import { shellComplaint } from "../process/shell.ts";
+import { askAhead, shellComplaint } from "../process/shell.ts";
 
 const SPEAKS_OF_ITSELF = new RegExp(
   [
@@ -29,11 +29,17 @@ const SPEAKS_OF_ITSELF = new RegExp(
 
 const known = new Map<string, boolean>();
 
+const between = (command: string): string => `(\n${command}\n)`;
+
+/** Asks the shell about many commands at once: whether it can read them, and whether it can between parentheses. */
+export const askAheadOf = (commands: readonly string[]): void =>
+  askAhead(commands.flatMap((command) => [command, between(command)]));
+
 /** Whether the command may stand between the parentheses. */
 export function standsInline(command: string): boolean {
   let answer = known.get(command);
   if (answer === undefined) {
-    answer = !SPEAKS_OF_ITSELF.test(command) && shellComplaint(`(\n${command}\n)`) === null;
+    answer = !SPEAKS_OF_ITSELF.test(command) && shellComplaint(between(command)) === null;
     known.set(command, answer);
   }
   return answer;

@@ -33,6 +33,10 @@ export type CompileOptions = {
   auxiliary: string | null;
   /** The kind of repository; git where it is left out. */
   kind?: Kind;
+  /** The hooks are those of a team file, numbered by their places in it, and run in a shell that ran others before. */
+  team?: boolean;
+  /** Hooks that were files of the hooks folder, by id, with the file's name: each is left out where that file ran. */
+  moved?: ReadonlyMap<number, string>;
 };
 
 const TAKES_INPUT: ReadonlySet<string> = new Set([
@@ -50,11 +54,14 @@ const HAS_MESSAGE: ReadonlySet<string> = new Set([
 
 /** The compiled file of these hooks, which are of one type and in the order in which they run. */
 export function compileGate(type: string, hooks: readonly Hook[], options: CompileOptions): string {
-  const prepared = hooks.map((hook, index) => prepare(type, hook, index, options));
+  const first = options.team === true ? AFTER_OTHERS : 0;
+  const prepared = hooks.map((hook, index) => prepare(type, hook, first + index, options));
   const parts = new Set<Part>(prepared.flatMap(({ needs }) => needs));
   if (isServerType(type)) parts.add("distrust");
   const lines = [
-    "# The hooks of this type, compiled by Gatepost from its database. Change them there: gatepost hook edit",
+    options.team === true
+      ? "# The hooks of this type, compiled by Gatepost from gatepost.json. Change them there."
+      : "# The hooks of this type, compiled by Gatepost from its database. Change them there: gatepost hook edit",
     ...restOf(parts),
     ...[...parts].sort().map(partText),
     ...header(type, parts, options),
@@ -63,6 +70,9 @@ export function compileGate(type: string, hooks: readonly Hook[], options: Compi
   for (const group of groupsOf(prepared)) lines.push(...(group.length === 1 ? alone(group[0]) : together(group)));
   return `${lines.join("\n")}\n_gatepost_done "${hooks.length}"`;
 }
+
+/** The files of hooks that run side by side are named by their places; those of the database come first. */
+const AFTER_OTHERS = 1000;
 
 /** What the parts use of the runtime that the shim reads only when it must. Most need it only to say why a hook does not
  *  run: reading it costs a commit a third of a millisecond. */
@@ -85,6 +95,10 @@ type Prepared = {
   hook: Hook;
   /** Its place in the file, for the names of files and functions. */
   index: number;
+  /** How records, messages, and GATEPOST_HOOK and GATEPOST_SKIP call it. */
+  id: string;
+  label: string;
+  called: string;
   needs: Part[];
   /** Functions of its own, which compare refs or paths. */
   functions: string[];
@@ -99,13 +113,16 @@ type Prepared = {
   stdin: "inherited" | "input" | "file";
 };
 
-function prepare(type: string, hook: Hook, index: number, { auxiliary, kind }: CompileOptions): Prepared {
+function prepare(type: string, hook: Hook, index: number, options: CompileOptions): Prepared {
+  const { auxiliary, kind } = options;
   const given = hook.command ?? "";
   const substituted = substitute(given);
   const command = substituted.ok ? substituted.command : "exit 126"; // such a one cannot be stored
   const needs: Part[] = [];
   const folder = kind === "fossil" ? folderText(hook.dir) : (hook.dir ?? "");
-  const conditions: string[] = hook.dir === null ? [] : [`_gatepost_has_folder ${quoted(folder)}`];
+  const file = options.moved?.get(hook.id);
+  const conditions: string[] = file === undefined ? [] : [unlessItRan(file)];
+  if (hook.dir !== null) conditions.push(`_gatepost_has_folder ${quoted(folder)}`);
   const functions: string[] = [];
   const fossil = kind === "fossil";
   // The folder comes first.
@@ -148,6 +165,7 @@ function prepare(type: string, hook: Hook, index: number, { auxiliary, kind }: C
   return {
     hook,
     index,
+    ...wordsFor(hook, options.team === true),
     needs,
     functions,
     conditions,
@@ -158,6 +176,12 @@ function prepare(type: string, hook: Hook, index: number, { auxiliary, kind }: C
     stdin: hook.stdin === "paths" ? "file" : hook.stdin === "updates" || TAKES_INPUT.has(type) ? "input" : "inherited",
   };
 }
+
+/** A push that was under way when the file was moved ran the file in front of this one, and was marked by nothing else.
+ *  What ran after another file took its place is not it. */
+const unlessItRan = (file: string): string =>
+  `{ case $_gatepost_native:$_gatepost_lines in "${file}:ran 0 "*) [ -e "$_gatepost_hooks/gatepost/moved/${file}.over" ] || { ${RAN}; false; } ;; esac; }`;
+const RAN = "_gatepost_leave_out moved 'left out, the file that it was moved from ran'";
 
 const isOfCommit = (type: string): boolean => type === "before-commit" || type === "commit-msg";
 
@@ -198,12 +222,15 @@ function groupsOf(hooks: readonly Prepared[]): Prepared[][] {
 }
 
 /** How the runtime is told of a hook: its id, what it is called in messages, and its name. */
-const wordsOf = ({ hook }: Prepared): string =>
-  `${hook.id} ${quoted(labelOf(hook))} ${quoted(hook.name ?? String(hook.id))}`;
+const wordsOf = ({ id, label, called }: Prepared): string => `${id} ${quoted(label)} ${quoted(called)}`;
 
 const begin = (one: Prepared): string => `_gatepost_begin ${wordsOf(one)}`;
 
-const labelOf = ({ id, name }: Hook): string => (name === null ? `hook ${id}` : `hook ${id} (${name})`);
+function wordsFor({ id, name }: Hook, team: boolean): Pick<Prepared, "id" | "label" | "called"> {
+  if (!team)
+    return { id: `${id}`, label: name === null ? `hook ${id}` : `hook ${id} (${name})`, called: name ?? `${id}` };
+  return { id: `team:${name ?? id}`, label: `team hook ${name ?? id}`, called: name ?? `team:${id}` };
+}
 
 const end = ({ hook }: Prepared, status: string): string =>
   `_gatepost_end ${status}${hook.advisory ? " advisory" : ""}`;
@@ -277,7 +304,7 @@ function member(one: Prepared): string[] {
   const output = `>"$_gatepost_base.out-${index}" 2>&1`;
   const input = stdin === "inherited" && !timed ? "</dev/null" : "<&3 3<&-";
   return [
-    `GATEPOST_HOOK=${quoted(hook.name ?? String(hook.id))}`,
+    `GATEPOST_HOOK=${quoted(one.called)}`,
     ...(stdin === "inherited" && timed ? ["exec 3</dev/null"] : descriptor3(one, `"$_gatepost_reads_${index}"`, timed)),
     ...(timed
       ? [

@@ -4,14 +4,17 @@
  * Homes work side by side, up to `jobs` in a single pass; a failing home does not keep the others from being worked on,
  * and its error is thrown at the end.
  */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Bell } from "../backoffice/bell.ts";
 import type { Log, Progress } from "../backoffice/context.ts";
-import type { HookFunction } from "../backoffice/function-hook.ts";
+import type { FunctionCall } from "../backoffice/function-hook.ts";
 import { hasWork } from "../backoffice/idle.ts";
 import { nothingDone, type Passed, pass } from "../backoffice/pass.ts";
 import { announce, withdraw } from "../backoffice/presence.ts";
 import { watchSpool } from "../backoffice/watch.ts";
+import { escapeControls } from "../core/bytes.ts";
+import { GatepostError } from "../core/errors.ts";
 import { layout } from "../core/layout.ts";
 import type { Millis } from "../core/units.ts";
 import { ancestors } from "../process/ancestors.ts";
@@ -19,10 +22,18 @@ import { closeInheritedDescriptors } from "../process/environment.ts";
 import { replaceFile } from "../process/replace-file.ts";
 import { entryNames } from "../spool/drain.ts";
 import { closeHome } from "./open.ts";
+import { rootsOf } from "./root-look.ts";
 import { contextOf, openToRun } from "./serve.ts";
 
 export type { Log, Progress } from "../backoffice/context.ts";
-export type { BatchReceipt, BatchUpdate, HookBatch, HookFunction } from "../backoffice/function-hook.ts";
+export type {
+  BatchOnTheWay,
+  BatchReceipt,
+  BatchUpdate,
+  FunctionCall,
+  HookBatch,
+  HookFunction,
+} from "../backoffice/function-hook.ts";
 export type { Passed } from "../backoffice/pass.ts";
 
 /** What every way of working on homes is given. */
@@ -38,13 +49,21 @@ export type BackofficeOptions = {
   log: Log;
   progress: Progress;
   onPass: (home: string, passed: Passed, tookMs: number) => void;
-  functions?: ReadonlyMap<string, HookFunction>;
+  functions?: ReadonlyMap<string, FunctionCall>;
 };
 
-/** Makes this process fit to start hooks: what they inherit is none of whoever started us. */
+/** Makes this process fit to start hooks: what they inherit is none of whoever started us. GP_DENIED where there is no /proc
+ *  as Linux has it: no process could be told from another. */
 export function prepareProcess(): void {
   process.umask(0o077);
-  closeInheritedDescriptors();
+  try {
+    closeInheritedDescriptors();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    throw new GatepostError("GP_DENIED", "/proc cannot be read: nothing can run hooks of arrivals here.", {
+      hint: "It must be mounted, as Linux has it. What was received meanwhile is kept. More: docs/platforms.md",
+    });
+  }
 }
 
 /** How long a pass waits for another process that holds the lease. Fossil's lease is as long. */
@@ -84,7 +103,9 @@ export async function passAutomatically(
   } catch (error) {
     for (const file of failed) {
       try {
-        replaceFile(file, `${(error as Error).message}\n`, { mode: 0o600 });
+        // For whoever pushes to read, in one line: see shim/runtime/receive.sh.
+        const mode = existsSync(join(dirname(file), "shared")) ? 0o644 : 0o600;
+        replaceFile(file, `${escapeControls((error as Error).message)}\n`, { mode });
       } catch {} // the home cannot be written to, which may be the very reason
     }
     throw error;
@@ -112,7 +133,7 @@ async function passHome(
   const home = openToRun(dir, automatic);
   const bell = new Bell();
   const functions = options.functions ?? new Map();
-  const ctx = contextOf(home, { functions, bell, log, progress, ...hurryOf(options) });
+  const ctx = contextOf(home, { functions, bell, log, progress, findNew: rootsOf, ...hurryOf(options) });
   const watcher = watchSpool(places, bell); // while it stays, pushes rely on it
   const giveUpAt = performance.now() + (nodelay ? 0 : LEASE_PATIENCE);
   try {

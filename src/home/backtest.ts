@@ -89,7 +89,7 @@ async function overCommits(
 }
 
 /** The scratch has only what is committed; the tools of a work tree usually are not. */
-function toolsOf(root: string | null): Record<string, string> {
+export function toolsOf(root: string | null): Record<string, string> {
   const folder = root === null ? null : join(root, "node_modules", ".bin");
   return folder !== null && existsSync(folder) ? { PATH: `${folder}:${process.env["PATH"] ?? ""}` } : {};
 }

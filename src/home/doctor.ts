@@ -42,6 +42,7 @@ import { closeHome, displaced, homeId, type OpenHome, refreshProgram, requireOwn
 import { isRegistered } from "./register.ts";
 import { requireRepository } from "./repositories.ts";
 import { mendFossil } from "./serve.ts";
+import { obeyTeam } from "./team.ts";
 
 export type { Finding, Level } from "./doctor/finding.ts";
 
@@ -197,6 +198,8 @@ async function mendHome(home: OpenHome, repository: string | null, found: readon
     }
   }
   refreshGates(home);
+  for (const row of rowsOf(home, repository))
+    if (row.team !== null && existsSync(row.path) && isServed(home, row)) obeyTeam(home, row, null);
   for (const path of staleAuxiliaries(home)) rmSync(path, { force: true });
   done.trouble.push(...(await mendFossil(home)));
 }

@@ -36,7 +36,7 @@ import { listHooks } from "../store/hook.ts";
 import { hooksFolders, listRepositories, putHooksFolders, type RepositoryRow } from "../store/repository.ts";
 import { readFossil } from "../vcs/fossil/open.ts";
 import { noteOfLists, placeOfNote } from "./lists-note.ts";
-import { homeOf } from "./locate.ts";
+import { homeServing } from "./locate.ts";
 import { isOwner, type OpenHome } from "./open.ts";
 
 /** The types that a Fossil repository has gates of. */
@@ -89,7 +89,7 @@ export async function bringFossilInLine(home: OpenHome, { all = false, also, pat
   if ((note === null && !all && also === undefined) || !isOwner(home.dir)) return failures;
   for (const one of fossilRows(home)) {
     const { row, isAsked } = one;
-    if (!existsSync(row.path) || homeOf(row) !== home.dir) continue; // gone, or served by another home now
+    if (!existsSync(row.path) || homeServing(row) !== home.dir) continue; // gone, or served by another home now
     if (!all && row.id !== also && isAsked === stands(row)) continue;
     try {
       await bringInLine(home, one, patience);
@@ -160,10 +160,23 @@ export async function namesOurEditor(file: string): Promise<boolean> {
   return typeof value === "string" && value.includes("/shim/fossil-editor");
 }
 
+/** Whether our entry should stand in the list of a repository and does not. False where the list cannot be read now. */
+export async function isEntryGone(home: OpenHome, row: RepositoryRow): Promise<boolean> {
+  const one = fossilRows(home).find((other) => other.row.id === row.id);
+  if (one === undefined || !one.isAsked || !stands(row) || !existsSync(row.path) || homeServing(row) !== home.dir)
+    return false;
+  try {
+    return (await readList(row.path))?.includes(FOSSIL_ENTRY_START) !== true;
+  } catch (error) {
+    if (error instanceof GatepostError) return false; // whoever looks at its receipts says why
+    throw error;
+  }
+}
+
 /** What keeps fossil from asking the gates of a repository, or has it ask spare ones, in a sentence each. */
 export async function fossilTrouble(home: OpenHome, row: RepositoryRow): Promise<string[]> {
   const one = fossilRows(home).find((other) => other.row.id === row.id);
-  if (one === undefined || homeOf(row) !== home.dir) return [];
+  if (one === undefined || homeServing(row) !== home.dir) return [];
   const text = await readList(row.path);
   if (!one.isAsked)
     return text?.includes(FOSSIL_ENTRY_START) === true ? [`Fossil asks a gate of ${row.path} that has no hooks.`] : [];

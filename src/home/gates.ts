@@ -19,11 +19,13 @@ import { homePlace } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
 import { CompiledFiles } from "../gate/compiled-files.ts";
 import { putMark } from "../process/replace-file.ts";
+import { installCommon } from "../shim/gitolite.ts";
 import {
   closedBecause,
   installGates,
   installShims,
   markCommon,
+  markQuiet,
   PUSH_RECEIVER,
   removeGates,
   removeShims,
@@ -36,10 +38,19 @@ import { namesIn } from "../shim/look-in.ts";
 import { syncShims } from "../shim/put.ts";
 import { write } from "../store/database.ts";
 import { listHooks } from "../store/hook.ts";
-import { type HooksFolder, hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { movedHooks } from "../store/moved.ts";
+import {
+  type HooksFolder,
+  hooksFolders,
+  listRepositories,
+  type RepositoryRow,
+  teamTypes,
+} from "../store/repository.ts";
 import { FOSSIL_GATES, fossilWarnings, isLeft, noteLists } from "./fossil-gates.ts";
+import { unaskedRefs } from "./gitolite-rc.ts";
 import { removeHomeLitter } from "./litter.ts";
-import { homeOf } from "./locate.ts";
+import { homeServing } from "./locate.ts";
+import { finishMoves, gateTypeOf } from "./moved.ts";
 import { homeSettings, type OpenHome } from "./open.ts";
 
 /** Makes an edit, inside its transaction, after noting that the gates are about to differ from the database. An edit that
@@ -86,6 +97,9 @@ export function refreshGates(home: OpenHome): Unreached[] {
     for (const [file, text] of wanted.files) compiled.put(file, text);
     compiled.finish();
     const unreached = wanted.shims.flatMap((change) => tryToBringInLine(change) ?? []);
+    const moves = new Set(movedHooks(home.db).map(({ repository }) => repository));
+    for (const row of moves.size === 0 ? [] : listRepositories(home.db))
+      if (moves.has(row.id) && homeServing(row) === home.dir) finishMoves(home, row);
     syncShims();
     for (const name of compiledNames(home)) if (!wanted.files.has(name)) rmSync(join(home.layout.gates, name));
     const litter = namesIn(home.layout.gates).filter((name) => name.endsWith(".new")); // of one that died
@@ -107,7 +121,17 @@ export function requireReached([first]: readonly Unreached[]): void {
 }
 
 /** `natives` ask a gate; `receivers` tell of arrivals. */
-type ShimChange = { folder: string; use: HooksFolder["use"]; natives: string[]; receivers: string[] };
+type ShimChange = {
+  folder: string;
+  /** Hooks folders into which gitolite links the files of this one; it asks the gate of before-ref by its trigger. */
+  links: string[];
+  byTrigger: boolean;
+  use: HooksFolder["use"];
+  natives: string[];
+  receivers: string[];
+  /** Nobody is to hear of work in its work trees: receive shims stand there only because gates of team files do. */
+  quiet: boolean;
+};
 export type Wanted = {
   /** Text of each compiled file, by its name in gates/. */
   files: Map<string, string>;
@@ -124,12 +148,14 @@ export function compileAll(home: OpenHome): Wanted {
   const texts = new Map<string, string>();
   const compiled = (kind: Kind, type: string, of: readonly Hook[]): string => {
     const key = `${kind} ${type} ${of.map(({ id }) => id).join(" ")}`;
-    const text = texts.get(key) ?? compileGate(type, of, { path, auxiliary: null, kind });
+    const text = texts.get(key) ?? compileGate(type, of, { path, auxiliary: null, kind, moved });
     texts.set(key, text);
     return text;
   };
   const files = new Map<string, string>();
   const folders = new Map<string, ShimChange>();
+  const moves = movedHooks(home.db);
+  const moved = new Map(moves.map(({ hook, native }): [number, string] => [hook, native]));
   for (const row of listRepositories(home.db)) {
     if (row.kind === "fossil") {
       const own = isLeft(row) ? [] : hooks.filter(({ scope }) => covers(scope, row));
@@ -150,16 +176,26 @@ export function compileAll(home: OpenHome): Wanted {
     for (const hook of left ? [] : hooks)
       if (covers(hook.scope, row)) own.set(hook.type, [...(own.get(hook.type) ?? []), hook]);
     // Where others use the folder, a shim may stand for their sake: then this repository's gate says that it has none.
-    const types = places.some(({ use }) => use !== "own") ? IN_PLACE : [...own.keys()];
+    const kept = moves.flatMap((one) => (one.repository === row.id ? (gateTypeOf(one) ?? []) : []));
+    const asked = [...new Set([...own.keys(), ...(left ? [] : [...teamGates(row), ...kept])])];
+    const types = places.some(({ use }) => use !== "own") ? IN_PLACE : asked;
     for (const type of types) {
       files.set(nameOf(home, row, type), compiled(row.kind, type, own.get(type) ?? []));
     }
-    if (left || homeOf(row) !== home.dir) continue; // gone, or served by another home now
-    for (const { path: folder, use } of places) {
-      const change = folders.get(folder) ?? { folder, use, natives: [], receivers: [] };
-      const natives = [...own.keys()].flatMap(nativeHooks);
+    if (left || homeServing(row) !== home.dir) continue; // gone, or served by another home now
+    for (const { path: folder, use, gitolite } of places) {
+      const change = folders.get(folder) ?? {
+        ...{ folder, use, natives: [], receivers: [], quiet: use === "own" },
+        ...{ links: [], byTrigger: false },
+      };
+      const all = asked.flatMap(nativeHooks);
+      const natives = gitolite === undefined ? all : all.filter((native) => native !== "update");
+      if (gitolite !== undefined && use === "everyone") change.links.push(join(row.path, "hooks"));
+      change.byTrigger ||= natives.length < all.length;
       change.natives.push(...natives.filter((name) => !change.natives.includes(name)));
       const receivers = receiversOf(row, natives, arrivals);
+      if (isHeard(row, arrivals) || [...own.keys()].flatMap(nativeHooks).some((name) => WORK_RECEIVERS.includes(name)))
+        change.quiet = false;
       change.receivers.push(...receivers.filter((name) => !change.receivers.includes(name)));
       folders.set(folder, change);
     }
@@ -167,12 +203,24 @@ export function compileAll(home: OpenHome): Wanted {
   return { files, shims: [...folders.values()] };
 }
 
+/** The types whose gates must stand for the sake of its team files: those that they have had, and those at which Git has
+ *  just changed a work tree, or is about to commit, so that a file that changed is noticed. */
+export function teamGates(row: Pick<RepositoryRow, "team">): string[] {
+  const types = teamTypes(row);
+  return types === null ? [] : [...new Set(["before-commit", ...AT_CHANGES, ...types])];
+}
+
+const AT_CHANGES = ["git:post-checkout", "git:post-merge", "git:post-rewrite"];
+
 /** A push is always told of. Work in a work tree only where somebody is to hear of it, since each commit pays for that;
  *  and where a gate's shim stands behind the receive shim. */
 const receiversOf = (row: RepositoryRow, natives: readonly string[], arrivals: readonly Hook[]): string[] => {
-  const heard = row.workTree !== null && arrivals.some(({ scope }) => covers(scope, row));
+  const heard = isHeard(row, arrivals);
   return [PUSH_RECEIVER, ...WORK_RECEIVERS.filter((name) => heard || natives.includes(name))];
 };
+
+const isHeard = (row: RepositoryRow, arrivals: readonly Hook[]): boolean =>
+  row.workTree !== null && arrivals.some(({ scope }) => covers(scope, row));
 
 /** Why the gates of this type will not be asked in a repository it covers, or not as one may think, in a sentence each. */
 export function gateWarnings(home: OpenHome, hook: Pick<Hook, "type" | "scope" | "paths" | "stdin">): string[] {
@@ -192,7 +240,10 @@ export function gateWarnings(home: OpenHome, hook: Pick<Hook, "type" | "scope" |
       return [
         `${row.name} was taken out of its home, so Git asks no gate in it: gatepost init ${row.workTree ?? row.path}`,
       ];
-    return hooksFolders(row).flatMap(({ path, former }) => {
+    return hooksFolders(row).flatMap((place) => {
+      const { path, former } = place;
+      const unasked = type === "before-ref" ? unaskedRefs(place) : null;
+      if (unasked !== null) return [`Git asks no gate in ${row.name} yet: ${unasked}.`];
       const why = former ? null : closedBecause(path);
       return why === null ? [] : [`Git asks no gate in ${row.name}: its hooks folder is ${path}, and ${why}.`];
     });
@@ -215,10 +266,12 @@ function tryToBringInLine(change: ShimChange): Unreached | null {
   }
 }
 
-function bringInLine({ folder, use, natives, receivers }: ShimChange): void {
+function bringInLine({ folder, use, natives, receivers, quiet, links, byTrigger }: ShimChange): void {
+  if (links.length > 0) return void installCommon(folder, natives, receivers, links, byTrigger);
   if (closedBecause(folder) !== null) return; // another manager's: its hooks are imported, or it stays
   if (!existsSync(folder) && !existsSync(dirname(folder))) return; // of a repository or work tree that is gone
   removeLitter(folder);
+  markQuiet(folder, quiet && receivers.some((name) => WORK_RECEIVERS.includes(name)));
   installShims(folder, receivers);
   const standing = standingGates(folder, ALL_NATIVES);
   const missing = natives.filter((native) => standing.get(native) !== "ours");

@@ -1,7 +1,7 @@
 /** Which options a hook of a type can have. One that would silently do nothing is refused when the hook is stored. */
 import { GatepostError } from "../core/errors.ts";
 import type { HookSpec } from "../core/hook.ts";
-import { IN_PLACE, isServerType, type Kind } from "../core/hook-type.ts";
+import { IN_PLACE, isEventType, isServerType, type Kind } from "../core/hook-type.ts";
 import { parsePathspecs } from "../core/pathspec.ts";
 import { refFunction } from "../gate/ref-case.ts";
 
@@ -14,12 +14,13 @@ const among =
   (...types: string[]) =>
   (type: string): boolean =>
     types.includes(type);
+const ofBackoffice = (type: string): boolean => type === "after-receive" || isEventType(type);
 const isLocal = (type: string): boolean => IN_PLACE.includes(type) && !isServerType(type);
 
 const RULES: readonly Rule[] = [
   { option: "each", given: ({ each }) => each !== null, types: among("after-receive") },
-  { option: "retries", given: ({ retries }) => retries > 0, types: among("after-receive") },
-  { option: "in-order", given: ({ inOrder }) => inOrder, types: among("after-receive") },
+  { option: "retries", given: ({ retries }) => retries > 0, types: ofBackoffice },
+  { option: "in-order", given: ({ inOrder }) => inOrder, types: ofBackoffice },
   { option: "trees", given: ({ trees }) => trees, types: among("after-receive") },
   { option: "advisory", given: ({ advisory }) => advisory, types: (type) => IN_PLACE.includes(type) },
   { option: "dir", given: ({ dir }) => dir !== null, types: isLocal },
@@ -49,6 +50,8 @@ export function requireOptions(type: string, hook: HookSpec, kind: Kind | null):
   if (hook.refs !== null && IN_PLACE.includes(type)) refFunction("check", hook.refs);
   if (IN_PLACE.includes(type) && hook.command === null)
     throw new GatepostError("GP_USAGE", `A ${type} hook needs a command: a gate runs without the embedding program.`);
+  if (isEventType(type) && hook.command === null)
+    throw new GatepostError("GP_USAGE", `A ${type} hook needs a command: functions are told of batches only.`);
 }
 
 /** A Fossil repository has no refs that move and no trees, and its paths are matched here and not by Git. */

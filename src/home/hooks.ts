@@ -6,7 +6,7 @@
  */
 import { GatepostError } from "../core/errors.ts";
 import { covers, type Hook, type HookSpec, requireName, requireType, type Scope } from "../core/hook.ts";
-import { nearest } from "../core/hook-type.ts";
+import { type Kind, nearest } from "../core/hook-type.ts";
 import { substitute } from "../core/substitute.ts";
 import type { HookId, Instant, ReceiptId } from "../core/units.ts";
 import { shellComplaint } from "../process/shell.ts";
@@ -56,8 +56,13 @@ export function findHooks(home: OpenHome, words: readonly string[], repository: 
 /** The hook as it would be stored, its type by its own name; an error where it cannot be. Changes nothing. */
 export function checkHook(home: OpenHome, hook: HookSpec): HookSpec {
   const kind = hook.scope.scope === "repository" ? repositoryById(home.db, hook.scope.repository)?.kind : null;
-  const type = requireType(hook.type, kind ?? null).name;
-  if (hook.wasType !== null) requireType(hook.wasType, kind ?? null);
+  return checkSpec(hook, kind ?? null);
+}
+
+/** The same for repositories of a kind, or of any. */
+export function checkSpec(hook: HookSpec, kind: Kind | null): HookSpec {
+  const type = requireType(hook.type, kind).name;
+  if (hook.wasType !== null) requireType(hook.wasType, kind);
   if (hook.name !== null) requireName(hook.name);
   if (hook.command === null) {
     if (hook.name === null)
@@ -65,7 +70,7 @@ export function checkHook(home: OpenHome, hook: HookSpec): HookSpec {
         hint: 'Give it one, or a "command".',
       });
   } else checkCommand(hook.command);
-  requireOptions(type === "disabled" ? (hook.wasType ?? type) : type, hook, kind ?? null);
+  requireOptions(type === "disabled" ? (hook.wasType ?? type) : type, hook, kind);
   return { ...hook, type, wasType: type === "disabled" ? hook.wasType : null };
 }
 
@@ -89,7 +94,8 @@ function checkCommand(command: string): void {
     });
 }
 
-function changeHooks<T>(home: OpenHome, work: () => T): T {
+/** Makes a change of hooks in one transaction; gates, shims and hooks.json follow it. */
+export function changeHooks<T>(home: OpenHome, work: () => T): T {
   requireOwner(home.dir);
   const result = write(home.db, () => marked(home, work));
   writeHooksFile(home);
@@ -108,11 +114,13 @@ function requireFree(home: OpenHome, name: string | null, self: HookId | null): 
 const isAfterReceive = (hook: Hook): boolean =>
   hook.type === "after-receive" || (hook.type === "disabled" && hook.wasType === "after-receive");
 
-/** A repository's first after-receive hook starts with what arrives from now on: its cursor moves to the newest receipt. */
-function startAtNow(home: OpenHome, scope: Scope): void {
+/** A repository's first after-receive hook starts with what arrives from now on: its cursor moves to the newest receipt.
+ *  To be called with the scopes of such hooks before they are stored. */
+export function startAtNow(home: OpenHome, scopes: readonly Scope[]): void {
   const others = listHooks(home.db).filter(isAfterReceive);
   for (const repository of listRepositories(home.db)) {
-    if (!covers(scope, repository) || others.some((hook) => covers(hook.scope, repository))) continue;
+    if (!scopes.some((scope) => covers(scope, repository))) continue;
+    if (others.some((hook) => covers(hook.scope, repository))) continue;
     const newest: ReceiptId | undefined = newestReceipt(home.db, repository.id)?.id;
     if (newest !== undefined) moveCursor(home.db, { id: repository.id, cursor: newest });
   }
@@ -121,7 +129,12 @@ function startAtNow(home: OpenHome, scope: Scope): void {
 function insertChecked(home: OpenHome, spec: HookSpec, action: "add" | "import"): Hook {
   const checked = checkHook(home, spec);
   requireFree(home, checked.name, null);
-  if (checked.type === "after-receive") startAtNow(home, checked.scope);
+  if (checked.type === "after-receive") startAtNow(home, [checked.scope]);
+  return putHook(home, checked, action);
+}
+
+/** Stores a hook that was checked, with its audit row. Part of the caller's `changeHooks`. */
+export function putHook(home: OpenHome, checked: HookSpec, action: "add" | "import"): Hook {
   const hook = { ...checked, id: insertHook(home.db, checked) };
   addAudit(home.db, {
     ...audited(),
@@ -186,7 +199,13 @@ function editOne(home: OpenHome, old: Hook, edit: Edit): Hook {
   const wasType = type === "disabled" ? (old.type === "disabled" ? old.wasType : old.type) : null;
   const checked: Hook = { ...checkHook(home, { ...old, ...edit, type, wasType }), id: old.id };
   requireFree(home, checked.name, old.id);
-  if (checked.type === "after-receive" && !isAfterReceive(old)) startAtNow(home, checked.scope);
+  if (checked.type === "after-receive" && (!isAfterReceive(old) || edit.scope !== undefined))
+    startAtNow(home, [checked.scope]); // also repositories that it was not for until now
+  return replaceHook(home, old, checked);
+}
+
+/** Stores a hook that was checked in the place of what it was, with its audit row. Part of the caller's `changeHooks`. */
+export function replaceHook(home: OpenHome, old: Hook, checked: Hook): Hook {
   updateHook(home.db, checked);
   addAudit(home.db, {
     ...audited(),
@@ -202,17 +221,20 @@ function editOne(home: OpenHome, old: Hook, edit: Edit): Hook {
 export const deleteHooks = (home: OpenHome, hooks: readonly Hook[], along: () => void = () => {}): void =>
   changeHooks(home, () => {
     along();
-    for (const hook of hooks) {
-      removeHook(home.db, { id: hook.id });
-      addAudit(home.db, {
-        ...audited(),
-        action: "delete",
-        hook: hook.id,
-        old: JSON.stringify(hookToJson(home, hook)),
-        new: null,
-      });
-    }
+    for (const hook of hooks) dropHook(home, hook);
   });
+
+/** Deletes a hook, with its audit row. Part of the caller's `changeHooks`. */
+export function dropHook(home: OpenHome, hook: Hook): void {
+  removeHook(home.db, { id: hook.id });
+  addAudit(home.db, {
+    ...audited(),
+    action: "delete",
+    hook: hook.id,
+    old: JSON.stringify(hookToJson(home, hook)),
+    new: null,
+  });
+}
 
 /** Switches hooks off, remembering their type. Those that are off already stay as they are. */
 export const disableHooks = (home: OpenHome, hooks: readonly Hook[]): Hook[] =>

@@ -3,33 +3,24 @@
  * its present state, and put the shims into its hooks folder. Calling it again changes nothing that is as it
  * should be, and mends what is not: a shim that is gone, a home that was moved.
  */
-import { mkdirSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
-import { GatepostError } from "../core/errors.ts";
-import { homePlace, layout, pointerText } from "../core/layout.ts";
-import { typed } from "../core/shell-word.ts";
-import type { Instant, RepositoryId } from "../core/units.ts";
-import { replaceFile } from "../process/replace-file.ts";
-import { lookInto, write } from "../store/database.ts";
-import {
-  addRepository,
-  listRepositories,
-  placeRepository,
-  type RepositoryRow,
-  repositoryById,
-  repositoryByName,
-  repositoryByPath,
-} from "../store/repository.ts";
+import { mkdirSync, realpathSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { GatepostError, isSystemError } from "../core/errors.ts";
+import { homePlace } from "../core/layout.ts";
+import { write } from "../store/database.ts";
+import type { RepositoryRow } from "../store/repository.ts";
+import { isCommonPlain } from "../vcs/git.ts";
 import { takeEdited } from "./edited.ts";
-import { bringFossilInLine, requireListed } from "./fossil-gates.ts";
-import { markStale, refreshGates, requireReached } from "./gates.ts";
-import { abandonedHandovers, finishHandover } from "./handover.ts";
+import { type Enrolled, type EnrolOptions, enrol, inOrder, subjectAt } from "./enrol.ts";
+import { bringAllInLine, readToEnter, requireNotElsewhere, requireOwnRepository, writePointer } from "./enter.ts";
 import { type Found, findRepository, homeOf, requireGiven } from "./locate.ts";
 import { type Made, makeHome } from "./make.ts";
-import { anothers, closeHome, type OpenHome, openHome } from "./open.ts";
+import { closeHome } from "./open.ts";
 import { ringDaemon } from "./ring.ts";
-import { gitSubject, type Placed, type Subject } from "./subject.ts";
-import { fossilSubject } from "./subject-fossil.ts";
+import { followerOf, takeBack } from "./root-find.ts";
+import type { Placed } from "./subject.ts";
+
+export { removePointer } from "./enter.ts";
 
 /** What `init` did for one repository. */
 export type Registration = Placed & {
@@ -48,130 +39,90 @@ export type Registration = Placed & {
   edited: string[];
 };
 
-/** Registers the repository at `path`. With `home`, that home serves it; else the one it has, or its own. `more`: others
- *  of the same home follow, and `finish` is called for it after the last; until then its gates are marked as stale. */
-export async function register(path: string, home: string | null, more = false): Promise<Registration> {
-  requireGiven(path);
-  const found = findRepository(path);
-  if (found !== null) requireOwnRepository(found.path); // before git, which would refuse with advice that leads nowhere
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined)
-    throw new GatepostError("GP_NO_REPOSITORY", `There is nothing at ${path}.`, {
-      hint: "Name a Git work tree or bare repository, or the file of a Fossil repository.",
-    });
-  const isFile = stat.isFile();
-  const isFossil = found === null ? isFile : found.kind === "fossil";
-  const subject = await (isFossil ? fossilSubject(found?.path ?? path) : gitSubject(isFile ? dirname(path) : path));
+/** Registers the repository at `path`. With `home`, that home serves it; else the one it has, that of the root it is below,
+ *  or its own. */
+export async function register(path: string, home: string | null): Promise<Registration> {
+  const found = findNamed(path);
+  const subject = await subjectAt(path, found, false);
   requireOwnRepository(subject.path);
   const place = homePlace(subject);
   const present = homeOf(subject);
-  const wanted = home ?? present ?? place;
-  if (home !== null && present !== null && resolve(present) !== resolve(home) && serves(present, subject.path))
-    throw new GatepostError("GP_USAGE", `${subject.path} already has the home ${present}. Nothing was changed.`, {
-      hint: `Take it out of that one first: gatepost uninstall -R ${subject.path}`,
-    });
+  const follower = followerOf(subject.workTree ?? subject.path);
+  const wanted = home ?? present ?? follower ?? place;
+  if (home !== null) requireNotElsewhere(subject, resolve(home));
   if (wanted !== place) mkdirSync(wanted, { recursive: true, mode: 0o700 });
   const dir = wanted === place ? place : realpathSync(wanted);
   const { home: open, how } = makeHome(dir, subject.shared);
   try {
-    const registered = await enter(open, subject, how);
+    const enter = await readToEnter(open, subject, how, "as it is");
+    const registered = write(open.db, enter);
     if (dir !== place) writePointer(place, dir, registered.repository.id);
-    const placed = await subject.place(open, registered.repository, how);
-    if (more) markStale(open);
-    else await bringAllInLine(open, registered.repository.id);
+    takeBack(open, subject.workTree ?? subject.path);
+    const placed = (await subject.places())(open, registered.repository, how);
+    await bringAllInLine(open, registered.repository.id);
     ringDaemon(open); // it is to watch this repository from now on
-    return {
-      ...registered,
-      ...placed,
-      home: dir,
-      how,
-      bare: subject.bare,
-      shared: subject.shared,
-      edited: takeEdited(),
-    };
+    const { bare, shared } = subject;
+    return { ...registered, ...placed, home: dir, how, bare, shared, edited: takeEdited() };
   } finally {
     closeHome(open);
   }
 }
 
-/** Brings the gates of a home in line after many were registered. */
-export async function finish(dir: string): Promise<void> {
-  const home = openHome(dir);
-  try {
-    await bringAllInLine(home);
-  } finally {
-    closeHome(home);
-  }
-}
-
-async function bringAllInLine(home: OpenHome, also?: RepositoryId): Promise<void> {
-  requireReached(refreshGates(home));
-  requireListed(await bringFossilInLine(home, also === undefined ? {} : { also }));
-  for (const row of abandonedHandovers(home)) await finishHandover(home, row);
-}
-
-/** Puts the pointer file in place; what came along with a copy of the repository is kept beside it. */
-function writePointer(place: string, home: string, id: number): void {
-  if (statSync(place, { throwIfNoEntry: false })?.isDirectory()) renameSync(place, `${place}.copied-${Date.now()}`);
-  replaceFile(place, pointerText(home, id), { mode: 0o644 });
-}
-
-function requireOwnRepository(gitDir: string): void {
-  const owner = statSync(gitDir).uid;
-  if (owner === process.geteuid?.()) return;
-  throw anothers(gitDir, owner, `init ${typed(gitDir)}`);
-}
-
-/** Whether that home has the repository in its table. A folder or pointer that came along with a copy does not bind it. */
-function serves(dir: string, gitDir: string): boolean {
-  try {
-    return lookInto(layout(dir).database, (db) => repositoryByPath(db, gitDir) !== null);
-  } catch {
-    return false;
-  }
-}
-
-async function enter(home: OpenHome, subject: Subject, how: Made["how"]) {
-  const { path, kind, workTree, inode, objectFormat } = subject;
-  const inside = home.dir === homePlace(subject);
-  const find = () => repositoryByPath(home.db, path) ?? (inside ? movedRow(home, how) : null);
-  const present = await subject.read(home, find());
-  const now = Date.now() as Instant;
-  return write(home.db, () => {
-    // Looked up under the write lock: of two calls at once, the second finds what the first one registered.
-    const known = find();
-    const name = known?.name ?? freeName(home, path, workTree);
-    const id = known?.id ?? addRepository(home.db, { name, kind, path, inode, workTree, objectFormat, now });
-    if (known !== null) placeRepository(home.db, { id, path, inode, workTree, objectFormat });
-    // What is there now has not just arrived. A repository that was known keeps its ledger: what changed meanwhile did.
-    const isOther = kind === "git" ? known?.inode !== inode : present.differs;
-    if (known === null || how === "copied" || isOther) present.store(home, id);
-    const row = repositoryById(home.db, id) as RepositoryRow;
-    return { repository: row, known: known !== null, replaced: known !== null && isOther, refs: present.count };
+/** Registers many repositories in one home: for each path what was done, or why it could not be. What keeps the home
+ *  itself from being brought in line comes last, as `failure`. */
+export async function registerAll(
+  paths: readonly string[],
+  home: string,
+  progress?: EnrolOptions["progress"],
+): Promise<{ done: (Registration | Error)[]; failure: unknown }> {
+  const named = paths.map((path) => {
+    try {
+      return { path, found: findNamed(path) };
+    } catch (error) {
+      if (error instanceof GatepostError || isSystemError(error)) return error;
+      throw error;
+    }
   });
-}
-
-/** The only repository of a home that was moved or copied together with it. */
-function movedRow(home: OpenHome, how: Made["how"]): RepositoryRow | null {
-  const rows = listRepositories(home.db);
-  return (how === "moved" || how === "copied") && rows.length === 1 ? (rows[0] ?? null) : null;
-}
-
-/** The shortest end of the path that no other repository of the home is called by. */
-function freeName(home: OpenHome, path: string, workTree: string | null): string {
-  const isTaken = (name: string): boolean => repositoryByName(home.db, name) !== null;
-  const place = workTree ?? path;
-  let name = basename(place);
-  let rest = dirname(place);
-  while (isTaken(name) && rest !== dirname(rest)) {
-    name = `${basename(rest)}/${name}`;
-    rest = dirname(rest);
+  const first = named.find((one) => !(one instanceof Error));
+  if (first === undefined) return { done: named as Error[], failure: null };
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const { home: open, how } = makeHome(realpathSync(home), false);
+  try {
+    const plain = await isCommonPlain();
+    const asIs = named.map((one) =>
+      one instanceof Error || one.found === null || how !== "there" ? null : inOrder(open, one.found, plain),
+    );
+    const missing = named.flatMap((one, index) => (one instanceof Error || asIs[index] !== null ? [] : [one]));
+    const enrolled = await enrol(open, missing, {
+      how,
+      begins: "as it is",
+      ...(progress === undefined ? {} : { progress }),
+    });
+    const done = named.map((one, index): Registration | Error => {
+      const result: Enrolled | Error | undefined = one instanceof Error ? one : (asIs[index] ?? enrolled.shift());
+      if (result === undefined) throw new GatepostError("GP_BUG", "A repository was not registered.");
+      return result instanceof Error ? result : { ...result, home: open.dir, how };
+    });
+    for (const one of done) if (!(one instanceof Error)) takeBack(open, one.repository.workTree ?? one.repository.path);
+    let failure: unknown = null;
+    await bringAllInLine(open).catch((error) => {
+      failure = error;
+    });
+    ringDaemon(open);
+    return { done, failure };
+  } finally {
+    closeHome(open);
   }
-  return isTaken(name) ? place : name;
 }
 
-/** Removes the pointer file of a repository, if it is one that points to this home. */
-export function removePointer(repository: Found, home: string): void {
-  const place = homePlace(repository);
-  if (home !== place && homeOf(repository) === home) rmSync(place, { force: true });
+/** The repository that a path means, if looking at files tells; its owner is the caller. */
+function findNamed(path: string): Found | null {
+  requireGiven(path);
+  const found = findRepository(path);
+  if (found !== null) requireOwnRepository(found.path); // before git, which would refuse with advice that leads nowhere
+  if (statSync(path, { throwIfNoEntry: false }) === undefined)
+    throw new GatepostError("GP_NO_REPOSITORY", `There is nothing at ${path}.`, {
+      hint: "Name a Git work tree or bare repository, or the file of a Fossil repository.",
+    });
+  return found;
 }

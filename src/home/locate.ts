@@ -16,7 +16,7 @@ import {
   statSync,
 } from "node:fs";
 import { dirname, isAbsolute, join, resolve } from "node:path";
-import { GatepostError } from "../core/errors.ts";
+import { GatepostError, isSystemError } from "../core/errors.ts";
 import type { Kind } from "../core/hook-type.ts";
 import { homePlace, layout, readPointer } from "../core/layout.ts";
 import { typed } from "../core/shell-word.ts";
@@ -136,6 +136,17 @@ export function homeOf(repository: Found): string | null {
   if (stat === undefined) return null;
   if (stat.isDirectory()) return place;
   return readPointer(readText(place) ?? "");
+}
+
+/** The same of one that is registered: null, too, where its place cannot be looked at (a link that leads in a circle, a
+ *  folder that is not for this user), which is no trouble of the others in its home. */
+export function homeServing(repository: Found): string | null {
+  try {
+    return homeOf(repository);
+  } catch (error) {
+    if (isSystemError(error)) return null;
+    throw error;
+  }
 }
 
 export type Located = {

@@ -19,6 +19,7 @@ import { writeHooksFile } from "./exchange.ts";
 import { makeFolders } from "./folders.ts";
 import { freshIncarnation, noteIncarnation } from "./given-out.ts";
 import { nextIncarnation } from "./incarnation.ts";
+import { keepHooksFile } from "./kept-hooks.ts";
 import { type OpenHome, refreshProgram, requireOwner, requireSafe } from "./open.ts";
 import { addToRegister, prepareRegister } from "./register.ts";
 
@@ -53,6 +54,7 @@ export function makeHome(dir: string, shared: boolean): Made {
     });
     refreshProgram(home);
     rmSync(places.failed, { force: true }); // whatever kept a backoffice from working may be over
+    if (how === "made") keepHooksFile(places);
     writeHooksFile(home);
     addToRegister({ id: readSetting(home.db, "home.id") ?? "", path: dir, inode: statSync(dir).ino });
     return { home, how };
@@ -60,6 +62,12 @@ export function makeHome(dir: string, shared: boolean): Made {
     closeDatabase(home.db);
     throw error;
   }
+}
+
+/** Lets those into a home who may push to a repository that others may write to. Idempotent. */
+export function openToOthers(places: OpenHome["layout"]): void {
+  makeFolders(places, true);
+  putMark(places.shared);
 }
 
 function settleIdentity(home: OpenHome, existed: boolean): Made["how"] {

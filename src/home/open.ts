@@ -1,6 +1,6 @@
 /** Opening a home: its database, its place, and whether it is still the home that was registered. */
 
-import { lstatSync, mkdirSync, readFileSync, type Stats, statSync } from "node:fs";
+import { accessSync, constants, lstatSync, mkdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +21,7 @@ export type OpenHome = { readonly dir: string; readonly layout: Layout; readonly
 export function openHome(dir: string): OpenHome {
   requireSafe(dir);
   const places = layout(dir);
+  requireReadable(dir, places);
   const home = { dir, layout: places, db: openDatabase(places.database) };
   try {
     if (
@@ -32,6 +33,17 @@ export function openHome(dir: string): OpenHome {
       refreshProgram(home);
   } catch {} // a home that cannot be written to: the next call does it
   return home;
+}
+
+/** Refuses a home of another user's that this one may not read, with the call that would work. */
+function requireReadable(dir: string, { database }: Layout): void {
+  try {
+    accessSync(database, constants.R_OK);
+  } catch (error) {
+    const owner = lookAt(dir)?.uid ?? process.geteuid?.();
+    const isClosed = (error as NodeJS.ErrnoException).code === "EACCES";
+    if (isClosed && owner !== undefined && owner !== process.geteuid?.()) throw anothers(dir, owner);
+  }
 }
 
 /** Idempotent. */
@@ -169,7 +181,8 @@ function isProgramCurrent({ program }: Layout): boolean {
   }
 }
 
-const programText = (): string =>
+/** What stands in `<home>/bin/gatepost`. */
+export const programText = (): string =>
   `#!/bin/sh\n# Starts Gatepost; rewritten by each call that finds node or program elsewhere.\nexec ${quoted(process.execPath)} ${quoted(programFile())} "$@"\n`;
 
 /** Who makes a change, for the audit. */

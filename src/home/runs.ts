@@ -9,11 +9,12 @@ import type { Instant, Millis, RepositoryId, RunId } from "../core/units.ts";
 import { readGates, setAside } from "../spool/drain.ts";
 import { type Batch, batchById } from "../store/batch.ts";
 import { write } from "../store/database.ts";
+import { eventById } from "../store/event.ts";
 import { gateById, updatesOfGate } from "../store/gate.ts";
 import { rcvidOf, receiptsBetween } from "../store/receipt.ts";
 import { updatesOfReceipt } from "../store/ref.ts";
 import { repositoryById } from "../store/repository.ts";
-import { addRun, type GateRun, type Run, type RunState, runById } from "../store/run.ts";
+import { addRun, type EventRun, type GateRun, type Run, type RunState, runById } from "../store/run.ts";
 import {
   type Attempt,
   attemptsOf,
@@ -28,7 +29,7 @@ import { displaced, type OpenHome, requireOwner, whoami } from "./open.ts";
 import { type Arrival, type JudgedGate, summaryOfArrivals, summaryOfGate } from "./what.ts";
 
 export type RunLine = {
-  run: Run | GateRun;
+  run: Run | GateRun | EventRun;
   name: string;
   repository: string;
   hook: string;
@@ -81,7 +82,7 @@ export function takeInGates(home: OpenHome): void {
   }
 }
 
-function lineOf(home: OpenHome, run: Run | GateRun): RunLine {
+function lineOf(home: OpenHome, run: Run | GateRun | EventRun): RunLine {
   const last = lastAttemptOf(home.db, run.id);
   const common = {
     run,
@@ -95,6 +96,8 @@ function lineOf(home: OpenHome, run: Run | GateRun): RunLine {
     const gate = gateOf(home, run);
     return { ...common, heldBy: null, gate, what: gate === null ? "?" : summaryOfGate(gate) };
   }
+  if (run.event !== null)
+    return { ...common, heldBy: holderOf(home.db, run), gate: null, what: eventOf(home, run)?.says ?? "?" };
   const batch = batchById(home.db, run.batch);
   const what = batch === null ? "?" : summaryOfArrivals(arrivals(home, run, batch));
   return { ...common, heldBy: holderOf(home.db, run), gate: null, what };
@@ -105,13 +108,19 @@ function gateOf(home: OpenHome, run: GateRun): JudgedGate | null {
   return gate === null ? null : { ...gate, updates: updatesOfGate(home.db, gate.id) };
 }
 
+/** What a run for an event is about; null for others, and where its event was pruned. */
+export function eventOf(home: OpenHome, run: Run | GateRun | EventRun): { name: string; says: string } | null {
+  const event = run.event === null ? null : eventById(home.db, run.event);
+  return event === null ? null : { name: event.name, says: String(JSON.parse(event.facts).says) };
+}
+
 export { rcvidOf };
 
 /** What a run hands out; of a batch of very many receipts only the first hundred, which is enough to describe it. */
 function arrivals(home: OpenHome, run: Run, batch: Batch): Arrival[] {
   const [base, upto] = run.receipt === null ? [batch.base, batch.upto] : [run.receipt - 1, run.receipt];
   return receiptsBetween(home.db, run.repository, base, upto)
-    .filter(({ leftOut }) => !leftOut)
+    .filter(({ leftOut }) => !leftOut || run.receipt !== null)
     .slice(0, 100)
     .map((receipt) => ({ ...receipt, updates: updatesOfReceipt(home.db, receipt.id) }));
 }
@@ -122,13 +131,13 @@ export type RunDetail = RunLine & { batch: Batch | null; receipts: Arrival[]; at
 export function showRun(home: OpenHome, asked: Asked): RunDetail {
   takeInGates(home);
   const run = requireRun(home, asked);
-  const batch = run.gate === null ? batchById(home.db, run.batch) : null;
-  const receipts = run.gate !== null || batch === null ? [] : arrivals(home, run, batch);
+  const batch = run.batch === null ? null : batchById(home.db, run.batch);
+  const receipts = run.batch === null || batch === null ? [] : arrivals(home, run, batch);
   return { ...lineOf(home, run), batch, receipts, attempts: attemptsOf(home.db, run.id) };
 }
 
 /** After a restore a number may have been another run's, of which only the name is left in logs. */
-function requireRun(home: OpenHome, { id, word }: Asked): Run | GateRun {
+function requireRun(home: OpenHome, { id, word }: Asked): Run | GateRun | EventRun {
   const run = runById(home.db, id);
   if (run !== null && (word === String(id) || word === runName(run))) return run;
   throw new GatepostError("GP_NO_RUN", `There is no run ${word}.`, {
@@ -137,7 +146,7 @@ function requireRun(home: OpenHome, { id, word }: Asked): Run | GateRun {
 }
 
 /** The run, if it is one that the backoffice can run again or give up. */
-function requireBatchRun(home: OpenHome, asked: Asked): Run {
+function requireBatchRun(home: OpenHome, asked: Asked): Run | EventRun {
   const run = requireRun(home, asked);
   if (run.gate === null) return run;
   throw new GatepostError(
@@ -145,7 +154,7 @@ function requireBatchRun(home: OpenHome, asked: Asked): Run {
     `Run ${runName(run)} is of a gate: its hook ran while somebody committed or pushed, and cannot run again.`,
     {
       hint:
-        run.hook === 0
+        run.hook <= 0
           ? "The gate runs anew at the next commit or push."
           : `To try the hook: gatepost hook test ${run.hookName ?? run.hook}`,
     },
@@ -209,7 +218,7 @@ function giveUpRun(home: OpenHome, asked: Asked): void {
   });
 }
 
-const busy = (run: Run): GatepostError =>
+const busy = (run: Run | EventRun): GatepostError =>
   new GatepostError("GP_BUSY", `Run ${runName(run)} is running. Nothing was changed.`, {
     hint: "Try again when it has ended.",
   });
@@ -218,15 +227,16 @@ const busy = (run: Run): GatepostError =>
 export function impediment(home: OpenHome): string | null {
   if (watcherOf(home.layout) !== null) return null;
   const waiting = readGates(home.layout.spool, Date.now()).others; // gate records wait for nobody
-  const failed = readFailure(home.layout.failed);
+  const failed = startFailure(home);
   if (failed !== null) return `The last backoffice that a push started could not work: ${failed}`;
   if (waiting === 0) return null;
   return `${waiting === 1 ? "One receipt waits" : `${waiting} receipts wait`} in the spool and no backoffice is running: gatepost backoffice --home ${home.dir}`;
 }
 
-function readFailure(file: string): string | null {
+/** Why the last backoffice that a shim started could not work; null where it could. */
+export function startFailure({ layout }: OpenHome): string | null {
   try {
-    return readFileSync(file, "utf8").trim();
+    return readFileSync(layout.failed, "utf8").trim();
   } catch {
     return null;
   }

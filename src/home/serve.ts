@@ -1,8 +1,8 @@
 /** Which homes a backoffice works on, and the context it gets for each. */
 import { existsSync, statSync } from "node:fs";
 import type { Bell } from "../backoffice/bell.ts";
-import { emptyMemory, type HomeContext, type Log, type Progress } from "../backoffice/context.ts";
-import type { HookFunction } from "../backoffice/function-hook.ts";
+import { emptyMemory, type HomeContext, type Log, type Progress, type Roots } from "../backoffice/context.ts";
+import type { FunctionCall } from "../backoffice/function-hook.ts";
 import { GatepostError } from "../core/errors.ts";
 import type { Kind } from "../core/hook-type.ts";
 import { settingsFrom } from "../core/settings.ts";
@@ -20,20 +20,26 @@ import { isListNoteLeft } from "./lists-note.ts";
 import { locate } from "./locate.ts";
 import { closeHome, homeId, type OpenHome, openHome, requireRunnable } from "./open.ts";
 import { isRegistered, readRegister } from "./register.ts";
+import { sayNews } from "./said.ts";
+import { missingShims } from "./vanished.ts";
 
 /** What a backoffice of one home needs besides the home itself. */
 export type Surroundings = {
-  functions: ReadonlyMap<string, HookFunction>;
+  functions: ReadonlyMap<string, FunctionCall>;
   bell: Bell;
   hurry?: AbortSignal;
   log: Log;
   progress: Progress;
+  /** Looks below the roots of a home, for whoever is to register what was made there (root-look.ts). */
+  findNew?: (home: OpenHome, log: Log, inLine: () => Promise<void>) => Roots;
 };
 
+const NO_ROOTS: Roots = { haveNew: () => false, register: async () => {}, folders: () => [] };
+
 /** The context of an open home, with its settings as of now. */
-export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
+export function contextOf(home: OpenHome, { findNew, ...around }: Surroundings): HomeContext {
   const opened = new Map<string, Repository>();
-  return {
+  const ctx: HomeContext = {
     layout: home.layout,
     db: home.db,
     settings: settingsFrom(readSettings(home.db)),
@@ -42,11 +48,13 @@ export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
     memory: emptyMemory(),
     isOutOfLine: () =>
       existsSync(home.layout.stale) || isListNoteLeft(home.layout) || abandonedHandovers(home).length > 0,
+    missingShims: (of) => missingShims(home, of),
     refreshGates: async () => {
       refreshGates(home);
-      for (const message of await mendFossil(home, 2000)) around.log("error", message);
+      sayNews(home, "lists", await mendFossil(home, 2000), (message) => around.log("error", message));
       for (const path of takeEdited()) around.log("error", keptSentence(path));
     },
+    roots: findNew?.(home, around.log, () => ctx.refreshGates()) ?? NO_ROOTS,
     open: (row) => {
       const known = opened.get(row.path);
       if (known !== undefined) return known;
@@ -56,6 +64,7 @@ export function contextOf(home: OpenHome, around: Surroundings): HomeContext {
     },
     ...around,
   };
+  return ctx;
 }
 
 /** Brings the hook lists of Fossil repositories in line, and ends what a death left open. Returns what went wrong. */

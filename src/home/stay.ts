@@ -15,6 +15,7 @@ import type { ServiceManager } from "../process/notify.ts";
 import { whenAborted } from "../process/pace.ts";
 import { type BackofficeOptions, hurryOf, logOf, passOnce } from "./backoffice.ts";
 import { closeHome } from "./open.ts";
+import { rootsOf } from "./root-look.ts";
 import { contextOf, openToRun } from "./serve.ts";
 
 export { type ServiceManager, serviceManager } from "../process/notify.ts";
@@ -89,7 +90,7 @@ type Around = { bell: Bell; wish: Wish; keepOpen: () => boolean; onLooked: () =>
 function serveOne(dir: string, options: ServeOptions, { bell, wish, keepOpen, onLooked }: Around): Promise<void> {
   const { poll, min, jobs, signal, progress, functions = new Map() } = options;
   const log = logOf(options, dir);
-  const around = { functions, bell, log, progress, ...hurryOf(options) };
+  const around = { functions, bell, log, progress, findNew: rootsOf, ...hurryOf(options) };
   return serveHome({
     layout: layout(dir),
     open: () => contextOf(openToRun(dir), around),

@@ -15,10 +15,18 @@ export async function fossilSubject(path: string): Promise<Subject> {
   return {
     ...{ kind: "fossil", path: file, inode, workTree: null, objectFormat: null, bare: true, shared: groupWritable },
     read: (_, known) => readReceipts(file, known),
-    place: async ({ db }, { id }) => {
-      putHooksFolders(db, id, []); // no longer taken out, if it was
-      return { chained: [], noShim: null, importable: importable({ elements: readList(hookList) }) };
+    readNothing: async () => {
+      const watermark = await openFossil(file).positionAfter(0);
+      const store: Present["store"] = ({ db }, id) =>
+        void putWatermark(db, { id, watermark: JSON.stringify(watermark), embargo: null });
+      return { count: 0, differs: false, store };
     },
+    places:
+      async () =>
+      ({ db }, { id }) => {
+        putHooksFolders(db, id, []); // no longer taken out, if it was
+        return { chained: [], noShim: null, importable: importable({ elements: readList(hookList) }) };
+      },
   };
 }
 

@@ -1,12 +1,15 @@
 /** What `init` needs to know of the repository it registers, whatever its kind, and what it does to it. */
 import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
 import type { Kind } from "../core/hook-type.ts";
 import type { Instant, RepositoryId } from "../core/units.ts";
+import { installCommon } from "../shim/gitolite.ts";
 import { closedBecause, installShims, PUSH_RECEIVER } from "../shim/install.ts";
 import { write } from "../store/database.ts";
 import { clearLedger, putRef } from "../store/ref.ts";
 import { type HooksFolder, hooksFolders, noteLook, putHooksFolders, type RepositoryRow } from "../store/repository.ts";
-import { hooksFoldersOf, type Identity, identifyGit, openGit } from "../vcs/git.ts";
+import { type Identity, identifyGit, openGit } from "../vcs/git.ts";
+import { bringSiblings, commonOf, foldersOf, gitoliteNotes, gitoliteOf } from "./gitolite.ts";
 import type { Made } from "./make.ts";
 import { homeSettings, type OpenHome } from "./open.ts";
 
@@ -22,9 +25,13 @@ export type Subject = {
   shared: boolean;
   /** Reads the state as of now, of which nothing has just arrived. `known` is what is known of it already. */
   read(home: OpenHome, known: RepositoryRow | null): Promise<Present>;
-  /** Puts in place what tells of arrivals. */
-  place(home: OpenHome, row: RepositoryRow, how: Made["how"]): Promise<Placed>;
+  /** What a repository begins with of which all is still to be handed out. */
+  readNothing(): Promise<Present>;
+  /** Looks where to put what tells of arrivals; the function puts it there. */
+  places(): Promise<Place>;
 };
+
+export type Place = (home: OpenHome, row: RepositoryRow, how: Made["how"]) => Placed;
 
 export type Present = {
   /** Refs, or receipts. */
@@ -38,27 +45,37 @@ export type Present = {
 export type Placed = {
   /** Hooks that were there and keep running. */
   chained: string[];
+  /** What else is to be known, a sentence each. */
+  notes?: readonly string[];
   /** Why no shim was put in place; null when they were, or none is needed. */
   noShim: string | null;
   /** Hooks of its own that could be taken over. */
   importable: number;
 };
 
-export async function gitSubject(path: string): Promise<Subject> {
-  const identity = await identifyGit(path);
+/** `known`: what is known of it already, so that git need not be asked. */
+export async function gitSubject(path: string, known: Identity | null = null): Promise<Subject> {
+  const identity = known ?? (await identifyGit(path));
   const { gitDir, inode, workTree, objectFormat, bare, sharedRepository } = identity;
   return {
     ...{ kind: "git", path: gitDir, inode, workTree, objectFormat, bare },
     shared: sharedRepository || isGroupWritable(gitDir),
     read: (home) => readRefs(home, identity),
-    place: async (home, row, how) => {
+    readNothing: async () => ({
+      count: 0,
+      differs: false,
+      store: ({ db }, id) => void clearLedger(db, { repository: id }),
+    }),
+    places: async () => {
       const closed = closedBecause(identity.hooksDir);
-      const folders = await hooksFoldersOf(identity);
-      return {
+      const folders = await foldersOf(identity);
+      const notes = gitoliteNotes(await gitoliteOf(gitDir));
+      return (home, row, how) => ({
         chained: placeShims(home, row, folders, how),
+        notes,
         noShim: closed === null ? null : `the hooks folder is ${identity.hooksDir}, and ${closed}`,
         importable: 0,
-      };
+      });
     },
   };
 }
@@ -92,6 +109,14 @@ function placeShims(home: OpenHome, row: RepositoryRow, folders: readonly HooksF
     const old = before.filter(
       ({ path, use }) => use !== "left" && existsSync(path) && !folders.some((folder) => folder.path === path),
     );
+    const common = commonOf(folders);
+    const own = join(row.path, "hooks");
+    if (common !== undefined) {
+      bringSiblings(home, row, common);
+      const kept = old.filter(({ path }) => path !== own).map((folder) => ({ ...folder, former: true as const }));
+      putHooksFolders(home.db, row.id, [...folders, ...kept]);
+      return installCommon(common.path, [], [PUSH_RECEIVER], [own], false);
+    }
     putHooksFolders(home.db, row.id, [...folders, ...old.map((folder) => ({ ...folder, former: true as const }))]);
     const free = folders.filter(({ path }) => closedBecause(path) === null);
     return [...new Set(free.flatMap(({ path }) => installShims(path, [PUSH_RECEIVER])))];

@@ -16,6 +16,7 @@ import { folderOf, hookInput, hookVariables, type ListingNote, programFor } from
 import { type Material, materialBetween } from "../backoffice/material.ts";
 import { GatepostError } from "../core/errors.ts";
 import type { Hook } from "../core/hook.ts";
+import { isEventType } from "../core/hook-type.ts";
 import { settingMillis } from "../core/settings.ts";
 import { readable, substitute } from "../core/substitute.ts";
 import type { BatchId, Instant, ReceiptId } from "../core/units.ts";
@@ -40,6 +41,14 @@ export async function tryHook(
   if (command === null)
     throw new GatepostError("GP_USAGE", `Hook ${hook.id} is a function of an embedding program; only that can run it.`);
   const type = hook.type === "disabled" ? hook.wasType : hook.type;
+  if (type !== null && isEventType(type))
+    throw new GatepostError(
+      "GP_TYPE",
+      `Hook ${hook.name ?? hook.id} is told of events, and there is none to try it on.`,
+      {
+        hint: "Once it has run, any of its runs can be had again: gatepost runs replay RUN",
+      },
+    );
   const isGate = type !== "after-receive" && type !== null;
   const received = async (): Promise<Material> => {
     if (repository.kind === "fossil") return isGate ? nothing(row) : fossilMaterial(repository, row, options);

@@ -29,7 +29,7 @@ export type TrialPlace = {
 };
 
 /** Finds the work tree from `at`, a path in it or elsewhere. */
-export async function trialPlace(row: RepositoryRow, at: string): Promise<TrialPlace> {
+export async function trialPlace(row: Pick<RepositoryRow, "path" | "workTree">, at: string): Promise<TrialPlace> {
   const { own, root } = (await workTreeAt(row, at)) ?? { own: row.path, root: row.workTree };
   const [branch, commit] = await Promise.all([
     collect(startGit(own, ["symbolic-ref", "--quiet", "HEAD"])),
@@ -47,7 +47,7 @@ export async function trialPlace(row: RepositoryRow, at: string): Promise<TrialP
   return { own, root, head: { commit: id }, commit: id };
 }
 
-async function workTreeAt(row: RepositoryRow, at: string): Promise<{ own: string; root: string } | null> {
+async function workTreeAt(row: Pick<RepositoryRow, "path">, at: string): Promise<{ own: string; root: string } | null> {
   const asked = ["--path-format=absolute", "--git-common-dir", "--absolute-git-dir", "--show-toplevel"];
   const answer = await gitAt(at, ["rev-parse", ...asked]);
   const [common = "", own = "", root = ""] = answer.stdout.toString("utf8").split("\n");

@@ -1,7 +1,7 @@
 /** `uninstall`: takes a repository out of its home. Hooks folders are as they were before; the home's history stays. */
 import { existsSync, rmSync } from "node:fs";
 import { homePlace, layout } from "../core/layout.ts";
-import { closedBecause, removeAllShims } from "../shim/install.ts";
+import { closedBecause, keptBeside, removeAllShims } from "../shim/install.ts";
 import { lookInto, write } from "../store/database.ts";
 import {
   hooksFolders,
@@ -10,14 +10,19 @@ import {
   type RepositoryRow,
   removeRepository,
 } from "../store/repository.ts";
-import { hooksFoldersOf, identifyGit } from "../vcs/git.ts";
+import { listRoots, removeRoot } from "../store/root.ts";
+import { identifyGit } from "../vcs/git.ts";
 import { takeEdited } from "./edited.ts";
 import { namesOurEditor, takeOutEntry } from "./fossil-gates.ts";
 import { refreshGates } from "./gates.ts";
-import { deleteHooks, findHooks } from "./hooks.ts";
+import { foldersOf, isCommonOne, removeFromGitolite } from "./gitolite.ts";
+import { deleteHooks, disableHooks, findHooks } from "./hooks.ts";
 import { removePointer } from "./init.ts";
+import { forgetMoves } from "./moved.ts";
 import { type OpenHome, requireOwner } from "./open.ts";
 import { readRegister, removeFromRegister } from "./register.ts";
+import { leaveOut } from "./root-find.ts";
+import { forgetTeam } from "./team.ts";
 
 export type Uninstalled = {
   removed: string[];
@@ -28,6 +33,10 @@ export type Uninstalled = {
   stillServed: number;
   /** Where shims were kept that somebody had edited. */
   edited: string[];
+  /** Earlier hooks that are kept beside, since another file stands in their place. */
+  beside: string[];
+  /** Hooks that were files, which are put back: switched off, since somebody edited them. */
+  switchedOff: string[];
   /** The setting `editor` of a Fossil repository names a script that has gone. */
   editorGone: boolean;
 };
@@ -40,11 +49,18 @@ export type Uninstalled = {
 export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boolean): Promise<Uninstalled> {
   requireOwner(home.dir);
   const { removed, keptFor } = await removeFrom(home, row);
+  forgetTeam(home, row);
   const editorGone = row.kind === "fossil" && existsSync(row.path) && (await namesOurEditor(row.path));
   let hooksDeleted = 0;
+  const switchedOff: string[] = [];
   const stillServed = write(home.db, () => {
     const others = listRepositories(home.db).filter(({ id }) => id !== row.id).length;
     const inside = home.dir === homePlace(row);
+    const { same, edited } = forgetMoves(home, row); // their files run again
+    if (inside) {
+      deleteHooks(home, same);
+      switchedOff.push(...disableHooks(home, edited).map(({ id, name }) => name ?? String(id)));
+    }
     // A home inside the repository keeps what it knows, in case init is called again.
     if (!inside) {
       const own = findHooks(home, ["all"], row);
@@ -56,13 +72,21 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
   });
   refreshGates(home);
   removePointer(row, home.dir);
-  if (stillServed === 0) removeFromRegister(home.dir);
+  leaveOut(home, row.workTree ?? row.path); // no pass takes it for one that was just made
+  if (stillServed === 0) {
+    for (const { path } of listRoots(home.db)) removeRoot(home.db, { path });
+    removeFromRegister(home.dir);
+  }
   const homeRemoved = purge && stillServed === 0;
   if (homeRemoved) {
     home.db.sqlite.close();
     rmSync(home.dir, { recursive: true, force: true });
   }
-  return { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited: takeEdited(), editorGone };
+  const beside = row.kind === "git" ? hooksFolders(row).flatMap(({ path }) => keptBeside(path)) : [];
+  return {
+    ...{ removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited: takeEdited(), editorGone },
+    ...{ beside, switchedOff },
+  };
 }
 
 /** Takes the shims out of the hooks folders; of a repository that was deleted there is none to put in order. */
@@ -73,7 +97,7 @@ async function removeFrom(home: OpenHome, row: RepositoryRow): Promise<Pick<Unin
     return { removed: (await takeOutEntry(row.path)) ? ["the entry in its hook list"] : [], keptFor: null };
   }
   const identity = await identifyGit(row.path);
-  const folders = new Map([...hooksFolders(row), ...(await hooksFoldersOf(identity))].map((one) => [one.path, one]));
+  const folders = new Map([...hooksFolders(row), ...(await foldersOf(identity))].map((one) => [one.path, one]));
   const used = usedByOthers(home, row);
   const kept = [...folders.values()].filter(({ path, use }) => use === "everyone" && (used === null || used.has(path)));
   for (const { path } of kept) folders.delete(path);
@@ -85,7 +109,10 @@ async function removeFrom(home: OpenHome, row: RepositoryRow): Promise<Pick<Unin
       row.id,
       kept.map(({ path }) => ({ path, use: "left" })),
     );
-    return [...folders.keys()].filter((path) => closedBecause(path) === null).flatMap((path) => removeAllShims(path));
+    return [...folders.values()].flatMap((folder) => {
+      if (isCommonOne(folder)) return removeFromGitolite(folder, row.path);
+      return closedBecause(folder.path) === null ? removeAllShims(folder.path) : [];
+    });
   });
   return { removed: [...new Set(removed)], keptFor: kept[0]?.path ?? null };
 }

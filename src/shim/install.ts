@@ -30,6 +30,7 @@ import { makeRealFolder, putMark } from "../process/replace-file.ts";
 import { keepEdited } from "./edited.ts";
 import { removeLitter, tidy } from "./litter.ts";
 import { namesIn, textOf } from "./look-in.ts";
+import { clearMoved, isMoved, markOver } from "./moved.ts";
 import { putShim, type ShimKind, shimText, whoseText } from "./put.ts";
 
 /** Where the rest of the gates' runtime stands, below a hooks folder. */
@@ -93,7 +94,10 @@ export function installShims(hooksFolder: string, names: readonly string[]): str
     if (state === "edited") keepEdited(join(hooksFolder, name));
     putShim(hooksFolder, name, kindOf(name));
   }
-  return names.filter((name) => lstatSync(chainedPath(hooksFolder, name), { throwIfNoEntry: false }) !== undefined);
+  return names.filter(
+    (name) =>
+      lstatSync(chainedPath(hooksFolder, name), { throwIfNoEntry: false }) !== undefined && !isMoved(hooksFolder, name),
+  );
 }
 
 function chain(hooksFolder: string, name: string): void {
@@ -109,6 +113,7 @@ function chain(hooksFolder: string, name: string): void {
   if (earlier?.ino === stat.ino) return;
   if (moved !== null && earlier?.isSymbolicLink() && readlinkSync(kept, "buffer").equals(moved)) return;
   if (earlier !== undefined && !isSame(kept, file)) setAside(kept);
+  if (isMoved(hooksFolder, name)) markOver(hooksFolder, name); // this one is another, and runs
   rmSync(kept, { force: true });
   if (moved !== null) symlinkSync(moved, kept);
   else linkSync(file, kept);
@@ -130,6 +135,10 @@ function setAside(kept: string): void {
   while (lstatSync(`${kept}.old-${number}`, { throwIfNoEntry: false }) !== undefined) number += 1;
   renameSync(kept, `${kept}.old-${number}`);
 }
+
+/** The earlier hooks that are kept in a folder, as paths. */
+export const keptBeside = (hooksFolder: string): string[] =>
+  namesIn(join(hooksFolder, "gatepost", "chained")).map((name) => chainedPath(hooksFolder, name));
 
 /** Takes our shims out and puts back what was there before. Returns the names that were taken out. */
 export function removeShims(hooksFolder: string, names: readonly string[]): string[] {
@@ -158,6 +167,18 @@ export function markCommon(hooksFolder: string, common: boolean): void {
   const mark = commonMark(hooksFolder);
   if (!common) rmSync(mark, { force: true });
   else if (!existsSync(mark)) {
+    makeRealFolder(dirname(mark));
+    putMark(mark);
+  }
+}
+
+/** Tells the receive shims in a folder whether nobody is to hear of work in the work trees, but only of pushes: then they
+ *  stand there because gates stand behind them. */
+export function markQuiet(hooksFolder: string, quiet: boolean): void {
+  const mark = join(hooksFolder, "gatepost", "quiet");
+  if (!quiet) rmSync(mark, { force: true });
+  else if (!existsSync(mark)) {
+    mkdirSync(hooksFolder, { recursive: true });
     makeRealFolder(dirname(mark));
     putMark(mark);
   }
@@ -217,7 +238,11 @@ function keepStrange(hooksFolder: string, place: string): void {
 
 /** Takes out whatever is ours in a folder. Returns the names of the hooks that are as they were before. */
 export function removeAllShims(hooksFolder: string): string[] {
+  // What a link leads to is another folder's, and serves others (gitolite.ts).
+  if (lstatSync(join(hooksFolder, "gatepost"), { throwIfNoEntry: false })?.isSymbolicLink()) return [];
   markCommon(hooksFolder, false);
+  markQuiet(hooksFolder, false);
+  clearMoved(hooksFolder);
   removeLitter(hooksFolder);
   removeMovedAside(hooksFolder);
   const names = [...standingGates(hooksFolder, GATES)].flatMap(([native, state]) => (isOurs(state) ? [native] : []));

@@ -42,7 +42,7 @@ export function removeLitter(hooksFolder: string): void {
 
 /** Removes our folders in a hooks folder where they are empty. */
 export function tidy(hooksFolder: string): void {
-  for (const folder of ["gatepost/chained", "gatepost/after", "gatepost"]) {
+  for (const folder of ["gatepost/chained", "gatepost/after", "gatepost/moved", "gatepost/imported", "gatepost"]) {
     try {
       rmdirSync(join(hooksFolder, folder));
     } catch {}

@@ -13,7 +13,8 @@
  *     branch refs/heads/main            gates of a commit: what HEAD names, unless detached
  *     author_name alice                 this and author_email, author_date as git exported them, if it did
  *     reason its compile is missing     why it is broken, if it is
- *     ran 3 pass 0 40                   a hook that ran: its id, what came of it, exit status, milliseconds
+ *     ran 3 pass 0 40                   a hook that ran: its id, what came of it, exit status, milliseconds; 0 is the
+ *                                       chained one, team:NAME or team:PLACE one of the work tree's gatepost.json
  *     skipped 4 path                    a hook that was not called for, and why
  *     unrun 9                           a hook behind the one that refused
  *     updates                           pre-receive and update only; then one line OLD NEW REF for each of the first 25
@@ -44,15 +45,20 @@ import {
 
 const VERDICTS = ["pass", "refused", "broken", "interrupted"] as const;
 const WORDS = ["pass", "refused", "advisory", "timeout", "broken", "signal"] as const;
-const WHYS = ["path", "ref", "asked", "none"] as const;
+const WHYS = ["path", "ref", "asked", "none", "moved"] as const;
 
 export type Verdict = (typeof VERDICTS)[number];
 
-/** What became of one hook; `status` is the exit status as sh saw it, `took` milliseconds. */
-export type GateHook =
-  | { line: "ran"; hook: number; word: (typeof WORDS)[number]; status: number; took: number }
-  | { line: "skipped"; hook: number; why: (typeof WHYS)[number] }
-  | { line: "unrun"; hook: number };
+/** Stands for the id of a hook of a team file, which has none. */
+export const TEAM_HOOK = -1;
+
+/** What became of one hook; `status` is the exit status as sh saw it, `took` milliseconds. `team`: where the hook is
+ *  TEAM_HOOK, its name in gatepost.json, or its place there from 1. */
+export type GateHook = { hook: number; team?: string } & (
+  | { line: "ran"; word: (typeof WORDS)[number]; status: number; took: number }
+  | { line: "skipped"; why: (typeof WHYS)[number] }
+  | { line: "unrun" }
+);
 
 export type GateEntry = {
   kind: "gate";
@@ -112,8 +118,9 @@ const keys: Keys = {
 const runName = /^[0-9A-Za-z-]{1,64}$/;
 const typeName = /^(git:)?[a-z]+(-[a-z]+)*$/;
 const count = /^(0|[1-9][0-9]{0,11})$/;
-const ranLine = /^(0|[1-9][0-9]{0,11}) ([a-z]+) (0|[1-9][0-9]{0,5}) (0|[1-9][0-9]{0,11})$/;
-const skippedLine = /^(0|[1-9][0-9]{0,11}) ([a-z]+)$/;
+const someHook = /^(?:(0|[1-9][0-9]{0,11})|team:([1-9][0-9]{0,5}|[A-Za-z_][A-Za-z0-9_.-]{0,63}))$/;
+const ranLine = /^([^ ]+) ([a-z]+) (0|[1-9][0-9]{0,5}) (0|[1-9][0-9]{0,11})$/;
+const skippedLine = /^([^ ]+) ([a-z]+)$/;
 
 /** How every gate record begins. */
 export const GATE_START = Buffer.from("gatepost 1\nkind gate\n", "latin1");
@@ -173,20 +180,31 @@ function readHook(line: string, value: string): GateHook | null {
   if (line === "ran") {
     const [, hook, given, status, took] = ranLine.exec(value) ?? [];
     const word = oneOf(WORDS, given);
-    return word === null ? null : { line, hook: Number(hook), word, status: Number(status), took: Number(took) };
+    const which = whichHook(hook);
+    if (word === null || which === null) return null;
+    return { line, ...which, word, status: Number(status), took: Number(took) };
   }
   if (line === "skipped") {
     const [, hook, given] = skippedLine.exec(value) ?? [];
     const why = oneOf(WHYS, given);
-    return why === null ? null : { line, hook: Number(hook), why };
+    const which = whichHook(hook);
+    return why === null || which === null ? null : { line, ...which, why };
   }
-  return count.test(value) ? { line: "unrun", hook: Number(value) } : null;
+  const which = whichHook(value);
+  return which === null ? null : { line: "unrun", ...which };
 }
 
-const hookValue = (hook: GateHook): string => {
-  if (hook.line === "ran") return `${hook.hook} ${hook.word} ${hook.status} ${hook.took}`;
-  return hook.line === "skipped" ? `${hook.hook} ${hook.why}` : String(hook.hook);
-};
+function whichHook(word: string | undefined): Pick<GateHook, "hook" | "team"> | null {
+  const [, id, team] = someHook.exec(word ?? "") ?? [];
+  if (team !== undefined) return { hook: TEAM_HOOK, team };
+  return id === undefined ? null : { hook: Number(id) };
+}
+
+function hookValue(one: GateHook): string {
+  const which = one.team === undefined ? String(one.hook) : `team:${one.team}`;
+  if (one.line === "ran") return `${which} ${one.word} ${one.status} ${one.took}`;
+  return one.line === "skipped" ? `${which} ${one.why}` : which;
+}
 
 /** The bytes of a gate record, as a gate would write it: `parseGateEntry` gives the same back. What the format cannot
  *  hold is a mistake of the caller: GP_BUG. */

@@ -105,6 +105,12 @@ const update = change(
 export const updateHook = (db: Database, hook: Hook): void => void update(db, { ...toRow(hook), id: hook.id });
 export const removeHook = change<{ id: HookId }>("DELETE FROM hook WHERE id = :id");
 
+const applied = all<{ id: HookId }>("SELECT id FROM hook WHERE applied = 1 ORDER BY id");
+/** The hooks that the last file of `hook apply` made or took over. */
+export const appliedHooks = (db: Database): Set<HookId> => new Set(applied(db, {}).map(({ id }) => id));
+/** Notes that a hook is one of them. */
+export const markApplied = change<{ id: HookId }>("UPDATE hook SET applied = 1 WHERE id = :id");
+
 export type AuditRow = {
   at: Instant;
   uid: number;

@@ -48,6 +48,16 @@ const oldReceipts = change<{ before: number; limit: number }>(
 export const pruneReceipts = (db: Database, before: Instant, limit: number): number =>
   oldReceipts(db, { before, limit }).changes;
 
+const oldEvents = change<{ before: number; limit: number }>(
+  `DELETE FROM event WHERE id IN (
+     SELECT id FROM event e WHERE at < :before AND (over_at IS NOT NULL OR name <> 'gate-missing')
+       AND NOT EXISTS (SELECT 1 FROM run WHERE run.event = e.id)
+     ORDER BY id LIMIT :limit)`,
+);
+/** Deletes events without runs; not those whose cause lasts and would be told of again. */
+export const pruneEvents = (db: Database, before: Instant, limit: number): number =>
+  oldEvents(db, { before, limit }).changes;
+
 const size = one<{ bytes: number }>(
   `SELECT (page_count - freelist_count) * page_size AS bytes
    FROM pragma_page_count(), pragma_freelist_count(), pragma_page_size()`,

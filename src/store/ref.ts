@@ -1,7 +1,7 @@
 /** Tables ref (the ledger) and ref_update. */
 import { type ByteString, fromBuffer, toBuffer } from "../core/bytes.ts";
 import type { ReceiptId, RepositoryId } from "../core/units.ts";
-import { all, change, type Database } from "./database.ts";
+import { all, change, type Database, one } from "./database.ts";
 
 export type How = "entry" | "reconciled" | "claimed";
 export type RefUpdate = { receipt: ReceiptId; ref: ByteString; old: string; new: string; how: How };
@@ -13,6 +13,12 @@ const select = all<{ name: Buffer; value: string }, { repository: number }>(
 /** The ledger of a repository: every ref with the value last seen. */
 export const readLedger = (db: Database, repository: RepositoryId): Map<ByteString, string> =>
   new Map(select(db, { repository }).map(({ name, value }) => [fromBuffer(name), value]));
+
+const counted = one<{ count: number }, { repository: number }>(
+  "SELECT count(*) AS count FROM ref WHERE repository = :repository",
+);
+/** How many refs the ledger of a repository has. */
+export const countRefs = (db: Database, repository: RepositoryId): number => counted(db, { repository })?.count ?? 0;
 
 const upsert = change<{ repository: number; name: Buffer; value: string }>(
   `INSERT INTO ref (repository, name, value) VALUES (:repository, :name, :value)

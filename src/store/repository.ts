@@ -31,9 +31,13 @@ export type RepositoryRow = {
   hooksSeen: string | null;
 };
 
+/** gitolite links the files of this folder into its repositories, all below `base`; `trigger`: its settings, in `rc`, have it
+ *  ask our gate for each ref. */
+export type InGitolite = { rc: string; base: string | null; trigger: boolean };
+
 /** A hooks folder of a repository, and who uses it: it alone, all who have its work tree, everyone's repositories, or
  *  ("left") others only, since this one was taken out of its home. */
-export type HooksFolder = { path: string; use: "own" | "tree" | "everyone" | "left"; former?: true };
+export type HooksFolder = { path: string; use: "own" | "tree" | "everyone" | "left"; former?: true; gitolite?: InGitolite };
 
 const columns = `id, name, kind, path, inode, work_tree AS workTree, object_format AS objectFormat, cursor, fingerprint,
   looked_at AS lookedAt, parked, hooks_folders AS folders, watermark, embargo, paused, held_from AS heldFrom, team,
@@ -70,6 +74,15 @@ export const placeRepository = change<{
      fingerprint = NULL, parked = NULL WHERE id = :id`,
 );
 
+const paths = all<{ path: string }>("SELECT path FROM repository");
+/** Where the data of each repository is. */
+export const repositoryPaths = (db: Database): Set<string> => new Set(paths(db, {}).map(({ path }) => path));
+
+/** Gives a repository another name, which none may have yet. */
+export const renameRepository = change<{ id: RepositoryId; name: string }>(
+  "UPDATE repository SET name = :name WHERE id = :id",
+);
+
 export const removeRepository = change<{ id: RepositoryId }>("DELETE FROM repository WHERE id = :id");
 
 /** Notes a look at the refs: when it was, and the fingerprint to compare with (null: look again next time). */
@@ -92,11 +105,25 @@ export const parkRepository = change<{ id: RepositoryId; parked: string | null }
   "UPDATE repository SET parked = :parked WHERE id = :id",
 );
 
+/** Notes the times of its hooks folders when its shims were last looked at; null: look again. */
+export const noteHooksSeen = change<{ id: RepositoryId; seen: string | null }>(
+  "UPDATE repository SET hooks_seen = :seen WHERE id = :id",
+);
+
 const noteFolders = change<{ id: RepositoryId; folders: string }>(
   "UPDATE repository SET hooks_folders = :folders WHERE id = :id",
 );
 export const putHooksFolders = (db: Database, id: RepositoryId, folders: readonly HooksFolder[]): void =>
   void noteFolders(db, { id, folders: JSON.stringify(folders) });
+
+/** Says that its work trees obey their team files, and which types these have had; null: they do not. */
+export const putTeam = (db: Database, id: RepositoryId, types: readonly string[] | null): void =>
+  void noteTeam(db, { id, team: types === null ? null : JSON.stringify([...types].sort()) });
+const noteTeam = change<{ id: RepositoryId; team: string | null }>("UPDATE repository SET team = :team WHERE id = :id");
+
+/** The types that the team files of a repository have had; null where they are not obeyed. */
+export const teamTypes = ({ team }: Pick<RepositoryRow, "team">): string[] | null =>
+  team === null ? null : (JSON.parse(team) as string[]);
 
 /** The hooks folders of a repository; none where they are not known. */
 export const hooksFolders = ({ folders }: RepositoryRow): HooksFolder[] =>

@@ -1,7 +1,7 @@
 /** Runs and attempts as people look at them, and what they may change about a run by hand. */
 import type { Instant, Millis, RepositoryId, RunId } from "../core/units.ts";
 import { all, change, type Database, one } from "./database.ts";
-import { type GateRun, RUN_COLUMNS, type Run } from "./run.ts";
+import { type EventRun, type GateRun, RUN_COLUMNS, type Run } from "./run.ts";
 
 export type Attempt = {
   number: number;
@@ -30,23 +30,36 @@ export type RunFilter = {
   after: RunId | null;
   /** Only those of gates that refused or were broken. */
   refused?: boolean;
+  /** Only those on these batches, or in these gates. */
+  within?: { batches: readonly number[]; gates: readonly number[] } | null;
   limit: number;
 };
 
 /** A run as it is listed. */
-export type ListedRun = (Run | GateRun) & { note: string | null };
+export type ListedRun = (Run | GateRun | EventRun) & { note: string | null };
 
 const latest = all<ListedRun>(
   `SELECT ${RUN_COLUMNS}, note FROM run
    WHERE (:repository IS NULL OR repository = :repository) AND (:hook IS NULL OR hook = :hook)
      AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states)))
      AND (:since IS NULL OR made_at >= :since) AND (:after IS NULL OR id > :after)
+     AND (:batches IS NULL OR batch IN (SELECT value FROM json_each(:batches))
+       OR gate IN (SELECT value FROM json_each(:gates)))
      AND (NOT :refused OR EXISTS (SELECT 1 FROM gate WHERE gate.id = run.gate AND verdict IN ('refused', 'broken')))
    ORDER BY id DESC LIMIT :limit`,
 );
 /** The newest runs that match, newest first. */
-export const findRuns = (db: Database, { states, refused = false, ...filter }: RunFilter): ListedRun[] =>
-  latest(db, { ...filter, states: states === null ? null : JSON.stringify(states), refused: Number(refused) });
+export const findRuns = (
+  db: Database,
+  { states, refused = false, within = null, ...filter }: RunFilter,
+): ListedRun[] => {
+  const lists = {
+    states: states === null ? null : JSON.stringify(states),
+    batches: within === null ? null : JSON.stringify(within.batches),
+    gates: within === null ? null : JSON.stringify(within.gates),
+  };
+  return latest(db, { ...filter, ...lists, refused: Number(refused) });
+};
 
 const attempts = all<Attempt, { run: number }>(
   `SELECT number, started_at AS startedAt, ended_at AS endedAt, took, outcome, exit_code AS exitCode, detail, pid,

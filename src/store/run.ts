@@ -1,5 +1,5 @@
 /** Tables run and attempt, as the backoffice and gates write them. What people read of them is in run-view.ts. */
-import type { BatchId, GateId, HookId, Instant, Millis, ReceiptId, RepositoryId, RunId } from "../core/units.ts";
+import type { BatchId, EventId, GateId, HookId, Instant, Millis, ReceiptId, RepositoryId, RunId } from "../core/units.ts";
 import { all, change, type Database, each, one } from "./database.ts";
 
 export type RunState = "waiting" | "running" | "done" | "failed" | "parked" | "skipped";
@@ -25,27 +25,29 @@ type AnyRun = {
 };
 
 /** A hook on a batch: what the backoffice makes and runs. */
-export type Run = AnyRun & { batch: BatchId; gate: null };
+export type Run = AnyRun & { batch: BatchId; gate: null; event: null };
 /** A hook in a gate: it ran, or was left out, while somebody committed or pushed, and is over when it is stored. */
-export type GateRun = AnyRun & { batch: null; gate: GateId };
+export type GateRun = AnyRun & { batch: null; gate: GateId; event: null };
+/** A hook for an event: made and run by the backoffice, too. */
+export type EventRun = AnyRun & { batch: null; gate: null; event: EventId };
 
 export const RUN_COLUMNS = `id, incarnation, repository, hook, hook_name AS hookName, type, sequence, batch, gate, event, receipt,
   replay_of AS replayOf, state, reason, attempts, failures, due_at AS dueAt, made_at AS madeAt, ended_at AS endedAt`;
 
 type NewRun = Pick<
-  Run,
-  "incarnation" | "repository" | "hook" | "hookName" | "type" | "sequence" | "batch" | "receipt" | "replayOf" | "reason"
-> & { skipped: boolean; now: Instant };
+  AnyRun,
+  "incarnation" | "repository" | "hook" | "hookName" | "type" | "sequence" | "receipt" | "replayOf" | "reason"
+> & { batch: BatchId | null; event?: EventId | null; skipped: boolean; now: Instant };
 
 const insert = change(
-  `INSERT INTO run (incarnation, repository, hook, hook_name, type, sequence, batch, receipt, replay_of, state, reason,
-     due_at, made_at, ended_at)
-   VALUES (:incarnation, :repository, :hook, :hookName, :type, :sequence, :batch, :receipt, :replayOf,
+  `INSERT INTO run (incarnation, repository, hook, hook_name, type, sequence, batch, event, receipt, replay_of, state,
+     reason, due_at, made_at, ended_at)
+   VALUES (:incarnation, :repository, :hook, :hookName, :type, :sequence, :batch, :event, :receipt, :replayOf,
      iif(:skipped, 'skipped', 'waiting'), :reason, iif(:skipped, NULL, :now), :now, iif(:skipped, :now, NULL))`,
 );
-/** Makes a run: waiting and due at once, or skipped with its reason. */
+/** Makes a run on a batch or for an event: waiting and due at once, or skipped with its reason. */
 export const addRun = (db: Database, run: NewRun): RunId =>
-  insert(db, { ...run, skipped: Number(run.skipped) }).id as RunId;
+  insert(db, { ...run, event: run.event ?? null, skipped: Number(run.skipped) }).id as RunId;
 
 const insertOfGate = change(
   `INSERT INTO run (incarnation, repository, hook, hook_name, type, sequence, gate, state, reason, attempts, failures,
@@ -84,18 +86,28 @@ export function addGateRun(db: Database, { attempt, ...run }: NewGateRun): RunId
   return id;
 }
 
-const open = each<Run, { repository: number }>(
+const open = each<Run | EventRun, { repository: number }>(
   `SELECT ${RUN_COLUMNS} FROM run WHERE repository = :repository AND state IN ('waiting', 'running')
    ORDER BY batch, sequence, hook, id`,
 );
-/** The runs of a repository that wait or are open, in the order in which they should run. Break off when done. */
-export const openRuns = (db: Database, repository: RepositoryId): IterableIterator<Run> => open(db, { repository });
+/** The runs of a repository that wait or are open, in the order in which they should run: those for events first. Break
+ *  off when done. */
+export const openRuns = (db: Database, repository: RepositoryId): IterableIterator<Run | EventRun> =>
+  open(db, { repository });
 
 const repositories = all<{ repository: RepositoryId }>(
   "SELECT DISTINCT repository FROM run WHERE state IN ('waiting', 'running')",
 );
 export const repositoriesWithOpenRuns = (db: Database): RepositoryId[] =>
   repositories(db, {}).map(({ repository }) => repository);
+
+const workable = one<{ found: 1 }>(
+  `SELECT 1 AS found FROM run WHERE state IN ('waiting', 'running') AND (state = 'running' OR NOT (
+     EXISTS (SELECT 1 FROM repository p WHERE p.id = run.repository AND p.paused IS NOT NULL)
+     OR EXISTS (SELECT 1 FROM hook h WHERE h.id = run.hook AND h.paused IS NOT NULL))) LIMIT 1`,
+);
+/** Whether any run is open or waits for something else than the end of a pause. */
+export const isAnyRunOpen = (db: Database): boolean => workable(db, {}) !== null;
 
 const parkedHooks = all<{ hook: HookId; id: RunId }, { repository: number }>(
   "SELECT hook, min(id) AS id FROM run WHERE repository = :repository AND state = 'parked' GROUP BY hook",
@@ -104,8 +116,8 @@ const parkedHooks = all<{ hook: HookId; id: RunId }, { repository: number }>(
 export const firstParked = (db: Database, repository: RepositoryId): Map<HookId, RunId> =>
   new Map(parkedHooks(db, { repository }).map(({ hook, id }) => [hook, id]));
 
-const byId = one<Run | GateRun, { id: number }>(`SELECT ${RUN_COLUMNS} FROM run WHERE id = :id`);
-export const runById = (db: Database, id: RunId): Run | GateRun | null => byId(db, { id });
+const byId = one<Run | GateRun | EventRun, { id: number }>(`SELECT ${RUN_COLUMNS} FROM run WHERE id = :id`);
+export const runById = (db: Database, id: RunId): Run | GateRun | EventRun | null => byId(db, { id });
 
 const begin = change(
   `UPDATE run SET state = 'running', attempts = attempts + 1, due_at = NULL WHERE id = :id AND state = 'waiting'`,
@@ -114,7 +126,7 @@ const insertAttempt = change(
   "INSERT INTO attempt (run, number, token, started_at) VALUES (:id, :number, :token, :now)",
 );
 /** Opens the next attempt of a waiting run and returns its number; null when the run does not wait any more. */
-export function beginAttempt(db: Database, run: Run, token: number, now: Instant): number | null {
+export function beginAttempt(db: Database, run: Run | EventRun, token: number, now: Instant): number | null {
   if (begin(db, { id: run.id }).changes === 0) return null;
   insertAttempt(db, { id: run.id, number: run.attempts + 1, token, now });
   return run.attempts + 1;

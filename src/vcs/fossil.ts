@@ -13,7 +13,7 @@ import { branchesOf, changedPaths } from "./fossil/paths.ts";
 import { Spill } from "./fossil/spill.ts";
 import { type FossilRepository, rcvRange } from "./repository.ts";
 
-export { type FossilIdentity, findFossil, identifyFossil } from "./fossil/identity.ts";
+export { type FossilIdentity, findFossil, identifyFossil, isCheckout, looksLikeFossil } from "./fossil/identity.ts";
 
 /** How long (ms) a look waits for a lock. */
 const LOOK_PATIENCE = 300;

@@ -10,6 +10,8 @@ import { type GitRepository, refRange } from "./repository.ts";
 
 export { type GitHooksFolder, hooksFoldersOf, runsConfiguredHooks } from "./git/hooks-folders.ts";
 export { type Identity, identifyGit } from "./git/identity.ts";
+export { isCommonPlain, plainIdentity } from "./git/plain.ts";
+export { linkedGitDirs, type WorkTree, workTreeAt, workTreesOf } from "./git/work-trees.ts";
 
 /** The repository whose git directory (`Identity.gitDir`) is `gitDir`. Opens nothing and keeps nothing: each call
  *  stands alone, and one on a repository that is gone throws GP_NO_REPOSITORY. */

@@ -153,6 +153,32 @@ describe("the window", () => {
   });
 });
 
+describe("the window of a repository that was paused", () => {
+  const days = (n: number) => plus(n * DAY);
+
+  test("leaves out nothing that arrived since the pause began, however long that lasted", () => {
+    const since = [1, 2, 3].map((n) => ({ id: id(n), at: days(n) }));
+    expect(leftOut(since, DAY)).toEqual([1]);
+    expect(leftOut(since, DAY, days(1))).toEqual([]);
+    fc.assert(
+      fc.property(anyReceipts, fc.nat(2 * DAY), instant, (receipts, window, heldFrom) => {
+        const out = leftOut(receipts, window as Millis, heldFrom);
+        for (const { id: one, at } of receipts) if (at >= heldFrom) expect(out).not.toContain(one);
+      }),
+    );
+  });
+
+  test("still leaves out what was too old when the pause began, and keeps what waited then and was not", () => {
+    const before = [
+      { id: id(1), at: days(-2) },
+      { id: id(2), at: plus(-DAY / 2) },
+      { id: id(3), at: days(5) },
+    ];
+    expect(leftOut(before, DAY, noon)).toEqual([1]);
+    expect(leftOut(before, DAY, days(9)), "a pause that began after the newest changes nothing").toEqual([1, 2]);
+  });
+});
+
 describe("the time of a receipt", () => {
   test("is its entry's file time, in whole milliseconds", () => {
     expect(receiptTime(noon + 10.75, noon, plus(20))).toBe(noon + 10);

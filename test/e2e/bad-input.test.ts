@@ -57,22 +57,22 @@ wrongCalls(world, "wrong words", app, [
   [
     "bogus",
     2,
-    'gatepost: "bogus" is not a command.\nOne of: init hook backoffice serve runs doctor backup commit settings service uninstall demo. More: gatepost --help\n',
+    'gatepost: "bogus" is not a command.\nOne of: init hook backoffice serve runs status pause resume why doctor backup check commit settings service uninstall demo completion. More: gatepost --help\n',
   ],
   [
     "hook bogus",
     2,
-    'gatepost: "bogus" is not a command.\nOne of: add edit delete enable disable import list status types export test. More: gatepost hook --help\n',
+    'gatepost: "bogus" is not a command.\nOne of: add edit delete enable disable apply import list status types export test. More: gatepost hook --help\n',
   ],
   [
     "hook LIST",
     2,
-    'gatepost: "LIST" is not a command.\nOne of: add edit delete enable disable import list status types export test. More: gatepost hook --help\n',
+    'gatepost: "LIST" is not a command.\nOne of: add edit delete enable disable apply import list status types export test. More: gatepost hook --help\n',
   ],
   [
     "hook ''",
     2,
-    'gatepost: "" is not a command.\nOne of: add edit delete enable disable import list status types export test. More: gatepost hook --help\n',
+    'gatepost: "" is not a command.\nOne of: add edit delete enable disable apply import list status types export test. More: gatepost hook --help\n',
   ],
   ["hook list --bogus", 2, `gatepost: Unknown option '--bogus'.\n${usage("hook list")}`],
   ["hook status --bogus", 2, `gatepost: Unknown option '--bogus'.\n${usage("hook status")}`],
@@ -227,7 +227,7 @@ describe.concurrent("programs and permissions", () => {
     expect(call("hook", "list", "-R", app)).toEqual(
       fails(
         7,
-        `gatepost: ${app}/gatepost/gatepost.db cannot be read or written by this user (EACCES: permission denied).\nCall gatepost as the owner of the home, or mend the permissions of its folder.\n`,
+        `gatepost: ${app}/gatepost belongs to another user (uid 0). Nothing was changed.\nAs its owner: sudo -u root gatepost hook list -R ${app}\n`,
       ),
     );
     expect(call("init", bare)).toEqual(

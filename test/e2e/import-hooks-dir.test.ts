@@ -20,6 +20,7 @@ describe("hook import --from hooks-dir", () => {
       stdout: "",
       stderr:
         "gatepost: The hook files commit-msg, pre-commit would run as well. Nothing was imported.\n" +
+        "With --move they go into the database, and uninstall puts them back. " +
         "With --take they are renamed to NAME.imported-by-gatepost.\n",
       code: 2,
     });

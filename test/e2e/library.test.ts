@@ -19,8 +19,8 @@ beforeEach(async () => {
   home = await openHome(world.at("app.git"));
 });
 
-afterEach(() => {
-  home.close();
+afterEach(async () => {
+  await home.close();
   process.env["XDG_STATE_HOME"] = state;
   if (state === undefined) delete process.env["XDG_STATE_HOME"];
   world.remove();
@@ -41,7 +41,7 @@ async function linesOf(batch: HookBatch): Promise<string[]> {
 describe("a function hook", () => {
   it("is called with the batch that a push made", async () => {
     const seen: { batch: HookBatch; lines: string[] }[] = [];
-    home.hook({
+    await home.hook({
       name: "index",
       type: "after-receive",
       run: async (batch) => void seen.push({ batch, lines: await linesOf(batch) }),
@@ -53,13 +53,13 @@ describe("a function hook", () => {
     expect(seen[0]?.batch.receipts[0]).toMatchObject({ source: "push", user: expect.any(String) });
     expect(seen[0]?.lines[0]).toMatch(new RegExp(`^${hash} check-in to main by alice on \\d{4}-`));
     expect(seen[0]?.lines[1]).toMatch(/ file a\.txt$/);
-    expect(home.runs()).toMatchObject([{ hook: "index", run: { state: "done" } }]);
+    expect(await home.runs()).toMatchObject([{ hook: "index", run: { state: "done" } }]);
   });
 
   it("that throws is a failed attempt, tried again under the same run id", async () => {
     const calls: [string, number][] = [];
     world.gatepost(["settings", "retry-base", "1ms", "-R", world.at("app.git")]);
-    home.hook({
+    await home.hook({
       name: "flaky",
       type: "after-receive",
       retries: 2,
@@ -75,7 +75,7 @@ describe("a function hook", () => {
       ["a-1", 2],
       ["a-1", 3],
     ]);
-    const { run, attempts } = home.run(1);
+    const { run, attempts } = await home.run(1);
     expect(run.state).toBe("done");
     expect(attempts.map(({ outcome, detail }) => [outcome, detail])).toEqual([
       ["threw", "Error: no luck 1"],
@@ -85,15 +85,15 @@ describe("a function hook", () => {
   });
 
   it("gets what arrived while its program was down, before anything newer, when it serves again", async () => {
-    home.hook({ name: "index", type: "after-receive", run: () => {} });
+    await home.hook({ name: "index", type: "after-receive", run: () => {} });
     const first = push("a.txt");
     const other = world.gatepost(["backoffice", world.at("app.git")]); // has not got the function: leaves the run alone
     expect(other).toEqual({ stdout: "", stderr: "", code: 0 });
-    expect(home.runs()).toMatchObject([{ run: { state: "waiting", attempts: 0 } }]);
+    expect(await home.runs()).toMatchObject([{ run: { state: "waiting", attempts: 0 } }]);
 
     const stop = new AbortController();
     const tips: string[] = [];
-    home.hook({
+    await home.hook({
       name: "index",
       type: "after-receive",
       run: (batch) => void tips.push(batch.updates.at(-1)?.new ?? ""),
@@ -105,32 +105,32 @@ describe("a function hook", () => {
     stop.abort();
     await served;
     expect(tips).toEqual([first, second]);
-    expect(home.runs().map(({ run }) => run.state)).toEqual(["done", "done"]);
+    expect((await home.runs()).map(({ run }) => run.state)).toEqual(["done", "done"]);
   });
 
   it("is told by its signal when its time is over, and counted as ended by that", async () => {
-    home.hook({
+    await home.hook({
       name: "slow",
       type: "after-receive",
-      timeout: 20 as never,
+      timeout: 20,
       run: (_, { signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
     });
     push("a.txt");
     await home.pass();
-    expect(home.run(1)).toMatchObject({ run: { state: "failed", reason: "ended at its timeout" } });
+    expect(await home.run(1)).toMatchObject({ run: { state: "failed", reason: "ended at its timeout" } });
   });
 
-  it("cannot take the name of a command hook", () => {
-    home.addHook({ name: "ci", type: "after-receive", command: "true", scope: { scope: "all" } });
-    expect(() => home.hook({ name: "ci", type: "after-receive", run: () => {} })).toThrow(
+  it("cannot take the name of a command hook", async () => {
+    await home.addHook({ name: "ci", type: "after-receive", command: "true", scope: { scope: "all" } });
+    await expect(home.hook({ name: "ci", type: "after-receive", run: () => {} })).rejects.toThrow(
       expect.objectContaining({ code: "GP_NAME", exitCode: 2 }),
     );
   });
 
-  it("keeps its id when the program that supplies it starts again", () => {
-    const { id } = home.hook({ name: "index", type: "after-receive", run: () => {} });
-    expect(home.hook({ name: "index", type: "after-receive", run: () => {} }).id).toBe(id);
-    expect(home.hook({ name: "index", type: "after-receive", run: () => {}, retries: 4 })).toMatchObject({
+  it("keeps its id when the program that supplies it starts again", async () => {
+    const { id } = await home.hook({ name: "index", type: "after-receive", run: () => {} });
+    expect((await home.hook({ name: "index", type: "after-receive", run: () => {} })).id).toBe(id);
+    expect(await home.hook({ name: "index", type: "after-receive", run: () => {}, retries: 4 })).toMatchObject({
       id,
       retries: 4,
     });
@@ -139,26 +139,41 @@ describe("a function hook", () => {
 
 describe("an open home", () => {
   it("adds, changes and deletes command hooks as the command line does", async () => {
-    const added = home.addHook({ name: "ci", type: "after-receive", command: "cat", scope: { scope: "all" } });
-    expect(home.editHook("ci", { sequence: -3 })).toMatchObject({ id: added.id, sequence: -3 });
+    const added = await home.addHook({ name: "ci", type: "after-receive", command: "cat", scope: { scope: "all" } });
+    expect(await home.editHook("ci", { sequence: -3 })).toMatchObject({ id: added.id, sequence: -3 });
     expect(world.gatepost(["hook", "list", "-R", world.at("app.git")]).stdout).toContain("sequence = -3");
-    home.deleteHook(added.id);
-    expect(home.hooks()).toEqual([]);
-    expect(() => home.deleteHook("ci")).toThrow(expect.objectContaining({ code: "GP_NO_HOOK" }));
+    await home.deleteHook(added.id);
+    expect(await home.hooks()).toEqual([]);
+    await expect(home.deleteHook("ci")).rejects.toThrow(expect.objectContaining({ code: "GP_NO_HOOK" }));
   });
 
   it("runs a batch again as a new run on the same batch", async () => {
     const runs: string[] = [];
-    home.hook({ name: "index", type: "after-receive", run: ({ run }) => void runs.push(run) });
+    await home.hook({ name: "index", type: "after-receive", run: ({ run }) => void runs.push(run) });
     push("a.txt");
     await home.pass();
-    expect(home.replay(1)).toBe("a-2");
+    expect(await home.replay(1)).toBe("a-2");
     await home.pass();
     expect(runs).toEqual(["a-1", "a-2"]);
-    expect(home.run(2)).toMatchObject({ run: { state: "done", replayOf: 1 } });
+    expect(await home.run(2)).toMatchObject({ run: { state: "done", replayOf: 1 } });
   });
 
-  it("names its repositories", () => {
-    expect(home.repositories()).toMatchObject([{ name: "app.git", path: world.at("app.git"), kind: "git" }]);
+  it("holds a repository back and lets it go on, and says how it is and how far a commit came", async () => {
+    await home.hook({ name: "index", type: "after-receive", run: () => {} });
+    await home.pause({ repository: "app.git", reason: "moving" });
+    const hash = push("a.txt");
+    await home.pass();
+    expect(await home.runs()).toEqual([]);
+    expect((await home.status()).paused.repositories).toMatchObject([{ name: "app.git", pause: { why: "moving" } }]);
+    expect(await home.why(hash, "app.git")).toMatchObject({ repository: "app.git", done: false });
+    await home.resume({ repository: "app.git" });
+    await home.pass();
+    expect(await home.runs()).toMatchObject([{ hook: "index", run: { state: "done" } }]);
+    expect(await home.why(hash, "app.git", "index")).toMatchObject({ done: true });
+    expect((await home.status("app.git")).paused.repositories).toEqual([]);
+  });
+
+  it("names its repositories", async () => {
+    expect(await home.repositories()).toMatchObject([{ name: "app.git", path: world.at("app.git"), kind: "git" }]);
   });
 });

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { GatepostError } from "../../src/core/errors.ts";
-import { repeatedKey } from "../../src/core/json-keys.ts";
+import { readJson } from "../../src/core/json-text.ts";
 import { requireSetting, requireSettingValue, SETTINGS, type SettingName } from "../../src/core/settings.ts";
 import { readExported } from "../../src/home/exchange.ts";
 import { importHooks } from "../../src/home/hooks.ts";
@@ -51,10 +51,11 @@ const WRONG: Record<string, string[]> = {
   whole: ['"1"', "1.5", "1e400", "-1e400", "9007199254740993", "null", "true", "[1]", "{}"],
   seconds: ['"1"', "0", "-1", "1e400", "1e300", "1e-9", "null", "true", "[1]"],
   flag: ["1", "0", '"true"', "null", "[]", "{}"],
+  patterns: ["1", "true", "null", "[]", "{}", "[1]", '[""]', '"a\\nb"'],
   texts: ['"main"', "[]", "[1]", '["a",null]', "{}", "null", "[[]]"],
 };
 const FIELDS: Record<string, string> = {
-  ...{ name: "text", repository: "text", pattern: "text", wasType: "text", dir: "text" },
+  ...{ name: "text", repository: "text", pattern: "patterns", wasType: "text", dir: "text" },
   ...{ sequence: "whole", retries: "whole", timeout: "seconds", all: "flag", inOrder: "flag", advisory: "flag" },
   ...{ trees: "flag", parallel: "flag", ref: "texts", path: "texts", artifact: "texts", stdin: "text", each: "text" },
 };
@@ -119,9 +120,10 @@ describe("G9: a file of hooks", () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.string(), (value, key) => {
         const text = JSON.stringify(value);
-        expect(repeatedKey(text)).toBeNull();
+        expect(readJson(text)).toMatchObject({ ok: true, value: JSON.parse(text), repeated: [] });
         const quoted = JSON.stringify(key);
-        expect(repeatedKey(`[1, {${quoted}: ${text}, ${quoted} : ${text}}]`)).toBe(`[1].${key}`);
+        const twice = readJson(`[1, {${quoted}: ${text}, ${quoted} : ${text}}]`);
+        expect(twice).toMatchObject({ ok: true, repeated: [`[1].${key}`] });
       }),
     );
   });

@@ -112,7 +112,7 @@ export class Watched {
   runs(): (Run & { note: string | null })[] {
     const all = { hook: null, states: null, since: null, after: null, limit: 1000 };
     const found = findRuns(this.home.db, { ...all, repository: this.row.id });
-    return found.filter((run) => run.gate === null).reverse();
+    return found.filter((run) => run.batch !== null).reverse();
   }
 
   attempts(run: Run): Attempt[] {

@@ -60,6 +60,9 @@ describe.each(shells)("while a backoffice may be starting, the receive shim in %
     await appears(join(home, "gone"));
   };
 
+  /** In one line: the last one never came up. */
+  const saysSo = { ...quiet, stderr: expect.stringMatching(/^gatepost: .* the last backoffice did not start; .*\n$/) };
+
   test.each<[string, () => string]>([
     ["half a minute ago", () => `${uptime() - 32} ${process.pid}\n`],
     ["before the machine was started anew", () => `${uptime() + 1000} ${process.pid}\n`],
@@ -71,7 +74,7 @@ describe.each(shells)("while a backoffice may be starting, the receive shim in %
   ])("starts one if the last was started %s", async (_, text) => {
     const { dir, home } = idle();
     fs.writeFileSync(join(home, "starting"), text());
-    expect(push(dir)).toEqual(quiet);
+    expect(push(dir)).toEqual(text().endsWith(` ${nobody}\n`) ? saysSo : quiet);
     const [time = 0, pid] = starting(home);
     expect(Math.abs(uptime() - time)).toBeLessThan(20);
     expect(pid).toBe(await started(home));
@@ -93,7 +96,7 @@ describe.each(shells)("while a backoffice may be starting, the receive shim in %
     fs.rmSync(join(home, "pid"));
     process.kill(first, "SIGKILL");
     await ends(first);
-    expect(push(dir)).toEqual(quiet);
+    expect(push(dir)).toEqual(saysSo);
     expect(await started(home)).not.toBe(first);
     await finish(home);
   });
@@ -105,8 +108,23 @@ describe.each(shells)("while a backoffice may be starting, the receive shim in %
     expect(push(dir)).toEqual(quiet);
     expect(fs.readFileSync(join(home, "starting"), "utf8")).toBe(text);
     fs.writeFileSync(join(home, "starting"), text.replace(/ .*/, ` ${nobody}`));
-    expect(push(dir)).toEqual(quiet);
+    expect(push(dir)).toEqual(saysSo);
     await started(home);
+    await finish(home);
+  });
+
+  test("says in one line why the last could not work, as long as none is alive, and pushes go on", async () => {
+    const { dir, home } = idle();
+    const why = join(home, "automatic.failed");
+    fs.writeFileSync(why, "The database is damaged.\nmore\n");
+    const line = "gatepost: this push is safe, but the last backoffice could not work: The database is damaged.\n";
+    expect(push(dir)).toEqual({ ...quiet, stderr: line });
+    await started(home);
+    fs.writeFileSync(why, "red \x1b[31m\n");
+    expect(push(dir).stderr).toBe(`gatepost: this push is safe, but the last backoffice could not work: see ${why}\n`);
+    fs.writeFileSync(join(home, "manual"), "");
+    expect(push(dir), "where pushes start none, its failure is old news").toEqual(quiet);
+    expect(entries(home)).toHaveLength(3);
     await finish(home);
   });
 

@@ -162,6 +162,24 @@ describe("a gate record", () => {
     expect(parseGateEntry(push)).toEqual({ state: "bad", reason: "is of an unknown kind" });
   });
 
+  test("tells of a team file's hooks by name or place, and of nothing that could not be one", () => {
+    const lines = "skipped team:lint path\nran team:2 pass 0 3\nunrun team:a.b-c_9\n";
+    const record = (rows: string) => raw(`${head}type before-commit\nverdict pass\ntook 1\n${rows}end 0\n`);
+    const parsed = parseGateEntry(record(lines));
+    expect(parsed).toMatchObject({
+      entry: {
+        hooks: [
+          { line: "skipped", hook: -1, team: "lint" },
+          { line: "ran", hook: -1, team: "2" },
+          { line: "unrun", hook: -1, team: "a.b-c_9" },
+        ],
+      },
+    });
+    if (parsed.state === "whole") expect(formatGateEntry(parsed.entry).toString("latin1")).toContain(lines);
+    for (const word of ["team:", "team:0", "team:-1", "team:a/b", "team:1a", "-1", "Team:a"])
+      expect(parseGateEntry(record(`unrun ${word}\n`))).toMatchObject({ state: "bad" });
+  });
+
   test("whose gate stopped counting says that there may be more", () => {
     const lines = `${zero} ${one} refs/heads/x\n`.repeat(25);
     const head = "gatepost 1\nkind gate\nhook update\ndir /\ntype before-ref\nverdict pass\ntook 0\nupdates\n";

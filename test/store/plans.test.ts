@@ -28,8 +28,16 @@ const whole: readonly [RegExp, string[], string][] = [
     ["repository USING INDEX sqlite_autoindex_repository_1"],
     "the repositories of a home",
   ],
+  [
+    /^SELECT path FROM repository$/,
+    ["repository USING COVERING INDEX sqlite_autoindex_repository_2"],
+    "the repositories of a home, when a folder below a root changed",
+  ],
+  [/^SELECT r\.id AS receipt, .* WHERE b\.left_out > 0 /, ["b"], "what windows left out, asked for by a person"],
+  [/^SELECT path, seen FROM root/, ["root"], "a handful of roots"],
   [/^SELECT id FROM repository p WHERE cursor </, ["p"], "one row for each repository"],
   [/^SELECT id, name, scope, .* FROM hook ORDER BY id$/, ["hook"], "the hooks of a home"],
+  [/^SELECT id FROM hook WHERE applied = 1 /, ["hook"], "the hooks of a home, when a file is applied"],
   [
     /^SELECT count\(\*\) AS hooks FROM hook$/,
     ["hook USING COVERING INDEX hook_repository"],
@@ -40,9 +48,17 @@ const whole: readonly [RegExp, string[], string][] = [
   [/^SELECT DISTINCT repository FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only"],
   [/^SELECT id, incarnation FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only"],
   [/^SELECT run, number, .* FROM attempt WHERE ended_at IS NULL/, ["attempt USING INDEX attempt_open"], "open ones"],
+  [/^SELECT 1 AS found FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only, up to the first"],
+  [/^SELECT repository, hook, .* WHERE state IN .* GROUP BY/, ["run USING INDEX run_open"], "open runs only"],
+  [/^SELECT repository, hook, .* WHERE state = 'parked' GROUP BY/, ["run USING INDEX run_parked"], "parked runs only"],
+  [/^SELECT id, paused FROM hook WHERE paused IS NOT NULL/, ["hook"], "the hooks of a home, asked for by a person"],
   // Not part of a pass.
   [/^SELECT .*, note FROM run .* ORDER BY id DESC LIMIT :limit$/, ["run"], "asked for by a person, newest first"],
-  [/^DELETE FROM \w+$/, ["run", "event", "gate", "batch", "ref_update", "receipt", "ref"], "a copied home forgets its past"],
+  [
+    /^DELETE FROM \w+$/,
+    ["run", "event", "gate", "batch", "ref_update", "receipt", "ref"],
+    "a copied home forgets its past",
+  ],
   [/^UPDATE repository SET cursor = 0,/, ["repository"], "a copied home forgets its past"],
   // Only when a backup is restored.
   [/ sqlite_sequence\b/, ["sqlite_sequence"], "a row for each table"],
@@ -50,6 +66,7 @@ const whole: readonly [RegExp, string[], string][] = [
   // Once an hour, in steps, up to the first row that is kept.
   [/^DELETE FROM batch WHERE id IN/, ["b"], "retention"],
   [/^DELETE FROM receipt WHERE id IN/, ["r"], "retention"],
+  [/^DELETE FROM event WHERE id IN/, ["e"], "retention"],
 ];
 
 /** The statements of src/store/invariants.ts, by which doctor judges all that is there. */

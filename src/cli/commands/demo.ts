@@ -9,6 +9,7 @@ export function registerDemo(program: Command): void {
       "see it work: a repository, two hooks, some pushes, in a temporary folder; with REPOSITORY, serve those",
     )
     .argument("[REPOSITORY...]", "register these and serve them until Ctrl-C, instead of the demonstration")
+    .addHelpText("after", "\nExample:\n  gatepost demo")
     .action(async (paths: string[]) => {
       if (paths.length > 0) return serveThese(program, paths);
       const { demonstrate } = await import("../../home/demo.ts");

@@ -3,10 +3,10 @@ import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import {
   ARTIFACTS,
+  covers,
   DEFAULT_SEQUENCE,
   type Hook,
   type HookSpec,
-  matchesPattern,
   NO_OPTIONS,
   parseSequence,
   type Scope,
@@ -14,36 +14,38 @@ import {
 import { findType } from "../../core/hook-type.ts";
 import { type Millis, parseDuration } from "../../core/units.ts";
 import { plain, printJson, say } from "../output.ts";
+import { addScope, type ScopeOptions, withScope } from "../scopes.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 import { requireCount } from "../words.ts";
 
-type Options = Where & {
-  json?: boolean;
-  all?: boolean;
-  pattern?: string;
-  command?: string;
-  type?: string;
-  sequence?: string;
-  name?: string;
-  timeout?: string;
-  retries?: string;
-  inOrder?: boolean;
-  ref?: string[];
-  path?: string[];
-  stdin?: string;
-  each?: string;
-  trees?: boolean;
-  advisory?: boolean;
-  dir?: string;
-  parallel?: boolean;
-  artifact?: string[];
-  unset?: string[];
-};
+type Options = Omit<Where, "repository"> &
+  ScopeOptions & {
+    json?: boolean;
+    command?: string;
+    type?: string;
+    sequence?: string;
+    name?: string;
+    timeout?: string;
+    retries?: string;
+    inOrder?: boolean;
+    ref?: string[];
+    path?: string[];
+    stdin?: string;
+    each?: string;
+    trees?: boolean;
+    advisory?: boolean;
+    dir?: string;
+    parallel?: boolean;
+    artifact?: string[];
+    unset?: string[];
+  };
+
+type Each = Where & { json?: boolean };
 
 const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-function addHookOptions(command: Command): Command {
-  return addWhere(command)
+function addHookOptions(command: Command, how: "add" | "edit"): Command {
+  return addScope(command, how)
     .option("--command <COMMAND>", "the shell line to run; %F, %R, %A and %% are substituted")
     .option("--type <TYPE>", "when it runs: gatepost hook types")
     .option("--sequence <N>", `order among hooks of the type, ascending as a number (default ${DEFAULT_SEQUENCE})`)
@@ -68,15 +70,17 @@ function addHookOptions(command: Command): Command {
 }
 
 export function registerHookEdit(hook: Command): void {
-  addHookOptions(hook.command("add").description("add a hook"))
-    .option("--all", "for every repository of the home, now and later")
-    .option("--pattern <PATTERN>", "for every repository of the home whose name matches, such as 'team/*'")
+  addHookOptions(hook.command("add").description("add a hook"), "add")
     .addHelpText(
       "after",
-      "\nExample:\n  gatepost hook add --name ci --type after-receive --command 'make -C /srv/ci test' --retries 3",
+      `
+Examples:
+  gatepost hook add --name ci --type after-receive --command 'make -C /srv/ci test' --retries 3
+  gatepost hook add -R a.git -R b.git --type before-receive --command check-push
+  gatepost hook add --home /srv/git/.gatepost -R 'team/*' --type after-receive --command mirror`,
     )
     .action(add);
-  addHookOptions(hook.command("edit").description("change hooks").argument("<ID...>", "ids or names, or all"))
+  addHookOptions(hook.command("edit").description("change hooks").argument("<ID...>", "ids or names, or all"), "edit")
     .addOption(
       new Option("--unset <OPTION>", "take an option back to its default, such as timeout; repeatable").argParser(
         collect,
@@ -88,16 +92,20 @@ export function registerHookEdit(hook: Command): void {
     hook.command("delete").description("delete hooks; their runs stay").argument("<ID...>", "ids or names, or all"),
   )
     .addHelpText("after", "\nExample:\n  gatepost hook delete 3 ci")
-    .action((words: string[], options: Options) => changeEach(words, options, "delete"));
+    .action((words: string[], options: Each) => changeEach(words, options, "delete"));
   addWhere(
     hook.command("enable").description("switch disabled hooks on again").argument("<ID...>", "ids or names, or all"),
-  ).action((words: string[], options: Options) => changeEach(words, options, "enable"));
+  )
+    .addHelpText("after", "\nExample:\n  gatepost hook enable ci")
+    .action((words: string[], options: Each) => changeEach(words, options, "enable"));
   addWhere(
     hook
       .command("disable")
       .description("switch hooks off; enable remembers their type")
       .argument("<ID...>", "ids or names, or all"),
-  ).action((words: string[], options: Options) => changeEach(words, options, "disable"));
+  )
+    .addHelpText("after", "\nExample:\n  gatepost hook disable ci lint")
+    .action((words: string[], options: Each) => changeEach(words, options, "disable"));
 }
 
 function options(given: Options): Partial<HookSpec> {
@@ -176,13 +184,9 @@ function unset(words: readonly string[]): Partial<HookSpec> {
   );
 }
 
-function scopeFor({ repository }: Opened, given: Options): Scope {
-  if (given.all && (given.pattern !== undefined || given.repository !== undefined))
-    throw new GatepostError("GP_USAGE", "--all stands for every repository; -R or --pattern cannot stand beside it.", {
-      hint: "From elsewhere, name the home: gatepost hook add --home DIR --all …",
-    });
-  if (given.all) return { scope: "all" };
-  if (given.pattern !== undefined) return { scope: "pattern", pattern: given.pattern };
+/** The scope that was asked for, else the repository that the call is about. */
+function requireScope(scope: Scope | null, { repository }: Opened): Scope {
+  if (scope !== null) return scope;
   if (repository !== null) return { scope: "repository", repository: repository.id };
   throw new GatepostError("GP_USAGE", "For which repository? --home alone does not say. Nothing was changed.", {
     hint: "Add -R REPOSITORY, --pattern 'team/*', or --all for every repository of the home.",
@@ -195,14 +199,14 @@ async function add(given: Options): Promise<void> {
     throw new GatepostError("GP_USAGE", "The --command and --type options are required.", {
       hint: "Such as: gatepost hook add --type after-receive --command 'make test'",
     });
-  await withHome(given, async (opened) => {
+  await withScope(given, async (opened, scope) => {
     const { addHook } = await import("../../home/hooks.ts");
     await beforeArrivals(opened, type);
     const hook = addHook(opened.home, {
       ...NO_OPTIONS,
       name: null,
       sequence: DEFAULT_SEQUENCE,
-      scope: scopeFor(opened, given),
+      scope: requireScope(scope, opened),
       ...options(given),
       command,
       type,
@@ -219,8 +223,13 @@ export async function beforeArrivals({ home }: Opened, type: string | null | und
 }
 
 async function edit(words: string[], given: Options): Promise<void> {
-  const changed = { ...unset(given.unset ?? []), ...options(given) };
-  if (Object.keys(changed).length === 0)
+  const isMoved =
+    given.all ||
+    given.pattern !== undefined ||
+    (given.repository ?? []).length > 1 ||
+    (given.repository ?? []).some((name) => name.includes("*"));
+  const changed: Partial<HookSpec> = { ...unset(given.unset ?? []), ...options(given) };
+  if (!isMoved && Object.keys(changed).length === 0)
     throw new GatepostError(
       "GP_USAGE",
       "At least one of --command, --type, --sequence or another option is required.",
@@ -228,16 +237,18 @@ async function edit(words: string[], given: Options): Promise<void> {
         hint: "What can be changed: gatepost hook edit --help",
       },
     );
-  await withHome(given, async (opened) => {
+  await withScope(given, async (opened, scope) => {
     const { editHooks, findHooks } = await import("../../home/hooks.ts");
-    await beforeArrivals(opened, changed.type);
-    const hooks = editHooks(opened.home, findHooks(opened.home, words, opened.repository), changed);
+    const found = findHooks(opened.home, words, opened.repository);
+    for (const type of scope === null ? [changed.type] : found.map((hook) => hook.type))
+      await beforeArrivals(opened, changed.type ?? type);
+    const hooks = editHooks(opened.home, found, scope === null ? changed : { ...changed, scope });
     await done(opened, hooks, "changed", given.json);
     if (words.includes("all")) await sayWhatStays(opened);
   });
 }
 
-async function changeEach(words: string[], given: Options, how: "delete" | "enable" | "disable"): Promise<void> {
+async function changeEach(words: string[], given: Each, how: "delete" | "enable" | "disable"): Promise<void> {
   await withHome(given, async (opened) => {
     const { deleteHooks, disableHooks, enableHooks, findHooks } = await import("../../home/hooks.ts");
     const hooks = findHooks(opened.home, words, opened.repository);
@@ -277,22 +288,26 @@ export async function done(opened: Opened, hooks: readonly Hook[], verb: string,
   if (json) printJson({ hooks: hooks.map((hook) => ({ id: hook.id, ...hookToJson(opened.home, hook) })) });
   for (const hook of hooks) {
     say(`hook ${label(hook)} ${verb}: ${hook.type}, sequence ${hook.sequence}`);
-    if (hook.scope.scope === "pattern") say(await coverage(opened, hook.scope.pattern));
+    if (hook.scope.scope === "pattern") say(await coverage(opened, hook.scope));
     const { gateWarnings } = await import("../../home/gates.ts");
     const { arrivalWarnings } = await import("../../home/arrival-warnings.ts");
     const warnings = [...gateWarnings(opened.home, hook), ...arrivalWarnings(opened.home, hook)];
     for (const warning of warnings.slice(0, 3)) say(`Mind: ${plain(warning)}`);
     if (findType(hook.type)?.ready === false)
-      say(`Mind: this version keeps ${hook.type} hooks but does not run them yet. Nothing is checked by this one.`);
+      say(
+        hook.type.startsWith("on:")
+          ? `Mind: nothing fires ${hook.type} in this version. What does: gatepost hook types`
+          : `Mind: this version keeps ${hook.type} hooks but does not run them yet. Nothing is checked by this one.`,
+      );
   }
   ringDaemon(opened.home);
 }
 
 /** How many repositories a pattern covers today; one that covers none is most likely not what was meant. */
-async function coverage({ home }: Opened, pattern: string): Promise<string> {
+async function coverage({ home }: Opened, scope: Scope): Promise<string> {
   const { registeredRepositories } = await import("../../home/repositories.ts");
-  const names = registeredRepositories(home).map(({ name }) => name);
-  const covered = names.filter((name) => matchesPattern(pattern, name)).length;
+  const all = registeredRepositories(home);
+  const covered = all.filter((row) => covers(scope, row)).length;
   const mind = covered === 0 ? ' In a pattern only "*" is special; it stands for anything.' : "";
-  return `It covers ${covered} of ${names.length} repositories now.${mind}`;
+  return `It covers ${covered} of ${all.length} repositories now.${mind}`;
 }

@@ -10,7 +10,7 @@ import { plain, plainLines, print, printJson, say } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 import { beforeArrivals, done } from "./hook-edit.ts";
 
-type Options = Where & { from?: Source | "fossil"; take?: boolean; dryRun?: boolean; json?: boolean };
+type Options = Where & { from?: Source | "fossil"; take?: boolean; move?: boolean; dryRun?: boolean; json?: boolean };
 
 export function registerHookImport(hook: Command): void {
   addWhere(
@@ -31,6 +31,7 @@ export function registerHookImport(hook: Command): void {
     )
     .option("--dry-run", "show what would be added, and change nothing")
     .option("--take", "rename files of the hooks folder that do the same, so that nothing runs twice")
+    .option("--move", "with --from hooks-dir: into the database; uninstall puts the files back")
     .option("--json", "print the hooks as JSON")
     .addHelpText(
       "after",
@@ -38,9 +39,18 @@ export function registerHookImport(hook: Command): void {
 Examples:
   gatepost hook export -R old.git | gatepost hook import -R new.git -
   gatepost hook import --from lefthook --dry-run
+  gatepost hook import --from hooks-dir --move -R app.git   its post-receive, pre-receive and update become hooks
   gatepost hook import --from fossil -R project.fossil   Fossil stops running them; none misses a receipt`,
     )
     .action(async (file: string | undefined, given: Options) => {
+      if (given.move && (given.from !== "hooks-dir" || given.take || file !== undefined))
+        throw new GatepostError(
+          "GP_USAGE",
+          "--move takes the files of a repository's own hooks folder. Nothing was moved.",
+          {
+            hint: "Such as: gatepost hook import --from hooks-dir --move -R app.git",
+          },
+        );
       if (given.from === "fossil") await importFromFossil(file, given);
       else if (given.from !== undefined) await importFromManager(given.from, file ?? null, given);
       else if (file !== undefined) await importFile(file, given);
@@ -82,17 +92,34 @@ async function importFromManager(source: Source, path: string | null, given: Opt
         hint: "Its own hooks: gatepost hook import --from fossil",
       });
     if (given.dryRun) {
-      const plan = await planImport(opened.home, repository, source, path);
+      const plan = await planImport(opened.home, repository, source, path, given.move);
       await show(opened, plan.specs, plan, given.json);
-      if (!given.json) sayRest(plan, plan.specs.length);
-      return;
+      if (given.json) return;
+      if (given.move)
+        sayMoved(
+          plan.taken.map(({ name }) => name),
+          "would move",
+        );
+      return sayRest(plan, plan.specs.length);
     }
-    const imported = await importFrom(opened.home, repository, source, path, given.take);
+    const { take = false, move = false } = given;
+    const imported = await importFrom(opened.home, repository, source, path, { take, move });
     if (given.json) await show(opened, imported.hooks, imported, true);
     await done(opened, imported.hooks, "added");
     for (const file of imported.setAside) say(`renamed, so that it does not run twice: ${plain(file)}`);
+    sayMoved(imported.moved, "moved");
     sayRest(imported, imported.hooks.length);
   });
+}
+
+/** Which files the database has now, and what is different for those who used them. */
+function sayMoved(names: readonly string[], word: string): void {
+  if (names.length === 0) return;
+  say(`${word} into the database: ${plain(names.join(", "))}. Back: gatepost uninstall`);
+  if (names.includes("post-receive"))
+    say(
+      "post-receive runs after the push from now on: what it prints is kept for gatepost runs, and no pusher sees it.",
+    );
 }
 
 /** The repository that the call names, or GP_USAGE. */
@@ -185,7 +212,8 @@ function sayRest({ left, next }: Pick<Plan, "left" | "next">, count: number): vo
   for (const line of next) say(`  ${plain(line)}`);
 }
 
-function readInput(file: string): string {
+/** The text of a file, or of stdin for "-". */
+export function readInput(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (error) {

@@ -1,20 +1,25 @@
 /** `hook list|status|types|export`: what there is. For hooks without options, list and status look as Fossil's do. */
 import { type Command, Option } from "commander";
-import type { Hook } from "../../core/hook.ts";
+import { GatepostError } from "../../core/errors.ts";
+import { type Hook, patternsOf } from "../../core/hook.ts";
 import { paint, plain, print, printJson, say, table } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
+import { ago } from "../words.ts";
 
 type Options = Where & { json?: boolean };
 
 export function registerHookShow(hook: Command): void {
   addWhere(hook.command("list").description("list the hooks of a repository; with --home alone, of the home"))
     .option("--json", "print them as JSON")
+    .addHelpText("after", "\nExamples:\n  gatepost hook list\n  gatepost hook list --home /srv/git/.gatepost")
     .action(list);
   addWhere(hook.command("status").description("show embargo, last receipt handed out, and the hooks, as stored"))
     .option("--json", "print it as JSON")
+    .addHelpText("after", "\nExample:\n  gatepost hook status -R /srv/git/app.git")
     .action(status);
   addWhere(hook.command("types").description("list the hook types and what each is for"))
     .option("--json", "print them as JSON")
+    .addHelpText("after", "\nExample:\n  gatepost hook types")
     .action(types);
   addWhere(hook.command("export").description("print hooks as JSON, for hook import; or give them to Fossil"))
     .argument("[ID...]", "ids or names (default: all that list shows)")
@@ -23,27 +28,30 @@ export function registerHookShow(hook: Command): void {
         "fossil",
       ]),
     )
+    .option("--schema", "print the JSON Schema of the format instead, for editors")
     .addHelpText(
       "after",
       `
 Examples:
   gatepost hook export -R app.git > hooks.json
+  gatepost hook export --schema > hooks.schema.json    the package has it as hooks.schema.json
   gatepost hook export --to fossil -R project.fossil   here they are switched off; none misses a receipt`,
     )
-    .action((words: string[], given: Options & { to?: string }) =>
-      given.to === undefined ? exportHooks(words, given) : exportToFossil(words, given),
-    );
+    .action((words: string[], given: Options & { to?: string; schema?: boolean }) => {
+      if (given.schema) return printSchema(words, given);
+      return given.to === undefined ? exportHooks(words, given) : exportToFossil(words, given);
+    });
 }
 
 const scopeText = (hook: Hook): string | null =>
   hook.scope.scope === "all"
     ? "every repository of the home"
     : hook.scope.scope === "pattern"
-      ? hook.scope.pattern
+      ? patternsOf(hook.scope.pattern).join(", ")
       : null;
 
 /** A hook as `fossil hook list` shows it, then a line for each option that it has. */
-function block(hook: Hook): string {
+function block(hook: Hook, paused: string | null): string {
   const lines = [
     `${String(hook.id).padStart(3)}: type = ${hook.type}`,
     `     command = ${hook.command === null ? "(a function of an embedding program)" : plain(hook.command)}`,
@@ -65,6 +73,7 @@ function block(hook: Hook): string {
     ["dir", hook.dir],
     ["parallel", hook.parallel ? "yes" : null],
     ["artifact", hook.artifacts?.join(" ") ?? null],
+    ["paused", paused],
   ];
   for (const [key, value] of more) if (value !== null) lines.push(`     ${key} = ${plain(value)}`);
   return lines.join("\n");
@@ -74,10 +83,19 @@ async function list(given: Options): Promise<void> {
   await withHome(given, async ({ home, repository }) => {
     const { hooksFor } = await import("../../home/hooks.ts");
     const hooks = hooksFor(home, repository);
+    const { pauseInWords, pausesOf } = await import("../../home/pause.ts");
+    const paused = new Map(pausesOf(home, repository).hooks.map(({ hook, pause }) => [hook.id, pause]));
     if (given.json) {
       const { hookToJson } = await import("../../home/exchange.ts");
-      printJson({ hooks: hooks.map((hook) => ({ id: hook.id, ...hookToJson(home, hook) })) });
-    } else if (hooks.length > 0) print(hooks.map(block).join("\n\n"));
+      const withPause = (hook: Hook) => (paused.has(hook.id) ? { paused: paused.get(hook.id) } : {});
+      printJson({ hooks: hooks.map((hook) => ({ id: hook.id, ...hookToJson(home, hook), ...withPause(hook) })) });
+    } else if (hooks.length > 0) {
+      const words = (hook: Hook): string | null => {
+        const pause = paused.get(hook.id);
+        return pause === undefined ? null : pauseInWords(pause, (at) => ago(at, Date.now()));
+      };
+      print(hooks.map((hook) => block(hook, words(hook))).join("\n\n"));
+    }
   });
 }
 
@@ -96,7 +114,11 @@ async function status(given: Options): Promise<void> {
     }));
     const embargo = repository === null ? null : embargoOf(home, repository, Date.now());
     const last = repository === null ? null : (nativeCursor(home, repository) ?? repository.cursor);
-    if (given.json) return printJson({ embargoUntil: embargo, lastRcvid: last, hooks });
+    const { pauseInWords, readPause } = await import("../../home/pause.ts");
+    const pause = readPause(repository?.paused ?? null);
+    if (given.json)
+      return printJson({ embargoUntil: embargo, lastRcvid: last, hooks, ...(pause ? { paused: pause } : {}) });
+    if (pause !== null) print(`paused: ${quoted(plain(pauseInWords(pause, (at) => ago(at, Date.now()))))}`);
     if (embargo !== null) print(`hook-embargo: ${quoted(String(Math.ceil(embargo / 1000)))}`);
     if (last !== null && last > 0) print(`hook-last-rcvid: ${quoted(String(last))}`);
     if (hooks.length > 0) print(`hooks: ${quoted(JSON.stringify(hooks))}`);
@@ -113,9 +135,11 @@ async function kindFor(given: Options): Promise<Opened["repository"]> {
 }
 
 async function types(given: Options): Promise<void> {
-  const { NATIVE_TYPES, nativeHooks, TYPES } = await import("../../core/hook-type.ts");
+  const { EVENT_TYPES, NATIVE_TYPES, nativeHooks, TYPES } = await import("../../core/hook-type.ts");
   const kind = (await kindFor(given))?.kind ?? null;
-  const shown = [...TYPES, ...NATIVE_TYPES].filter((type) => kind === null || type.runsOn.includes(kind));
+  const shown = [...TYPES, ...EVENT_TYPES, ...NATIVE_TYPES].filter(
+    (type) => kind === null || type.runsOn.includes(kind),
+  );
   if (given.json)
     return printJson({
       types: shown.map(({ name, role, runsOn, ready, says }) => {
@@ -143,6 +167,15 @@ async function exportHooks(words: string[], given: Options): Promise<void> {
     const { exportHooks } = await import("../../home/exchange.ts");
     printJson(exportHooks(home, words.length === 0 ? hooksFor(home, repository) : findHooks(home, words, repository)));
   });
+}
+
+async function printSchema(words: string[], given: Options & { to?: string }): Promise<void> {
+  if (words.length > 0 || given.to !== undefined)
+    throw new GatepostError("GP_USAGE", "--schema stands alone: it is the same for all hooks.", {
+      hint: "gatepost hook export --schema",
+    });
+  const { hooksSchema } = await import("../../core/hook-fields.ts");
+  printJson(hooksSchema());
 }
 
 async function exportToFossil(words: string[], given: Options): Promise<void> {

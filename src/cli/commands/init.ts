@@ -3,11 +3,14 @@
 import type { Command } from "commander";
 import { typed } from "../../core/shell-word.ts";
 import type { Registration } from "../../home/init.ts";
-import { plain, print, printJson, report, say } from "../output.ts";
+import { plain, print, printJson, progressLine, report, say } from "../output.ts";
 import { sayEdited } from "../where.ts";
 import { counted } from "../words.ts";
+import { importFrom, readFrom, sayKept } from "./init-from.ts";
+import { initRoot } from "./init-root.ts";
+import { hasNothingToDo, settleTeam, type TeamOptions, type TeamState } from "./init-team.ts";
 
-type Options = { home?: string; json?: boolean };
+type Options = { home?: string; root?: string; from?: string; json?: boolean } & TeamOptions;
 
 export function registerInit(program: Command): void {
   program
@@ -18,6 +21,10 @@ export function registerInit(program: Command): void {
       "Git: bare, work trees, linked work trees; Fossil: files, check-outs (default: the current folder)",
     )
     .option("--home <DIR>", "one home for all of them, instead of one inside each")
+    .option("--root <DIR>", "every repository below this folder, also those that are made there later")
+    .option("--from <FILE>", "import the hooks of a file, such as the hooks.json of a home that was lost")
+    .option("--yes", "obey gatepost.json, the team's hooks, without asking")
+    .option("--no-team", "leave gatepost.json out, also where it was obeyed")
     .option("--json", "print what was done as JSON")
     .addHelpText(
       "after",
@@ -26,38 +33,64 @@ Examples:
   gatepost init                                     the repository of the current folder
   gatepost init --home /srv/git/.gatepost /srv/git/*.git
   gatepost init --home /srv/fossil/.gatepost /srv/fossil/*.fossil
+  gatepost init --root /srv/git                     all of them, and all that will be; home /srv/git/.gatepost
 
 What is in a repository when it is registered counts as seen; what arrives afterwards is handed to the hooks.
 Hooks that are there keep running. gatepost uninstall takes everything out again.`,
     )
     .action(async (paths: string[], options: Options) => {
-      const { finish, register } = await import("../../home/init.ts");
+      const { from } = options;
+      const hooks = from === undefined ? null : await readFrom(from, paths.length, options.home);
+      if (options.root !== undefined) {
+        const rooted = await initRoot(paths, options.root, options);
+        return hooks === null ? await sayKept(rooted) : await importFrom(hooks, rooted);
+      }
+      if (paths.length === 0 && options.home === undefined && hooks === null && (await hasNothingToDo())) return;
+      const { register, registerAll } = await import("../../home/init.ts");
       const { requireGiven } = await import("../../home/locate.ts");
       const { resolve } = await import("node:path");
       requireGiven(options.home);
       const done: Registration[] = [];
+      const at = new Map<Registration, string>();
       let failed = 0;
-      for (const path of paths.length === 0 ? ["."] : paths) {
-        try {
-          const home = options.home === undefined ? null : resolve(options.home);
-          const registration = await register(path, home, home !== null && paths.length > 1);
-          done.push(registration);
-          if (options.json !== true) describe(registration);
-          sayEdited(registration.edited);
-        } catch (error) {
-          const code = report(error); // the others are registered all the same
-          failed ||= code;
-        }
-      }
-      if (options.home !== undefined && paths.length > 1)
-        for (const home of new Set(done.map((one) => one.home)))
+      const home = options.home === undefined ? null : resolve(options.home);
+      const tell = (path: string, registration: Registration): void => {
+        done.push(registration);
+        at.set(registration, path);
+        if (options.json !== true) describe(registration);
+        sayEdited(registration.edited);
+      };
+      if (home !== null && paths.length > 1) {
+        const line = progressLine();
+        const all = await registerAll(paths, home, (some, of) => line.show(`registering: ${some} of ${of}`));
+        line.clear();
+        for (const [index, one] of all.done.entries())
+          if (one instanceof Error) failed = report(one) || failed;
+          else tell(paths[index] ?? "", one);
+        if (all.failure !== null) failed ||= report(all.failure);
+      } else
+        for (const path of paths.length === 0 ? ["."] : paths) {
           try {
-            await finish(home);
+            tell(path, await register(path, home));
           } catch (error) {
-            failed ||= report(error);
+            const code = report(error); // the others are registered all the same
+            failed ||= code;
           }
-      if (options.json === true) printJson({ registered: done.map(toJson) });
-      else nextStep(done);
+        }
+      for (const one of new Set(done.map((registration) => registration.home)))
+        if (hooks === null) await sayKept(one);
+        else if (failed === 0) await importFrom(hooks, one);
+        else say("No hook was imported: register every repository first.");
+      const teams = new Map<Registration, TeamState>();
+      for (const [registration, path] of at) {
+        if (registration.bare) continue;
+        const { state, code } = await settleTeam(registration, path, options);
+        teams.set(registration, state);
+        failed ||= code;
+      }
+      if (options.json === true)
+        printJson({ registered: done.map((one) => ({ ...toJson(one), team: teams.get(one) ?? "none" })) });
+      else if (![...teams.values()].includes("obeyed")) nextStep(done);
       process.exitCode = failed;
     });
 }
@@ -93,6 +126,7 @@ function describe(done: Registration): void {
   if (said[how] !== "") print(said[how]);
   if (done.replaced) print("Another repository than before stands there: what is in it now counts as seen.");
   if (chained.length > 0) print(`Existing hooks keep running: ${chained.join(" ")}.`);
+  for (const note of done.notes ?? []) print(plain(note));
   if (done.importable > 0)
     print(
       plain(

@@ -76,7 +76,11 @@ const detailToJson = (detail: RunDetail) => ({
 function lines(detail: RunDetail): string[] {
   const { run, name, repository, batch, gate } = detail;
   const hook =
-    run.hookName === null ? String(run.hook) : run.hook === 0 ? run.hookName : `${run.hook} (${plain(run.hookName)})`;
+    run.hookName === null
+      ? String(run.hook)
+      : run.hook <= 0
+        ? plain(run.hookName)
+        : `${run.hook} (${plain(run.hookName)})`;
   if (run.gate !== null) {
     const head = `run ${name}: hook ${hook} ${plain(run.type)} on ${plain(repository)}`;
     return [
@@ -86,6 +90,12 @@ function lines(detail: RunDetail): string[] {
       ...endLines(detail),
     ];
   }
+  if (run.event !== null)
+    return [
+      `run ${name}: hook ${hook} ${plain(run.type)} on ${plain(repository)}: ${plain(detail.what)}`,
+      ...detail.attempts.flatMap(attemptLines),
+      ...stateLines(detail),
+    ];
   const left =
     batch !== null && batch.leftOut > 0 ? `; ${counted(batch.leftOut, "receipt")} older than the window left out` : "";
   const of =

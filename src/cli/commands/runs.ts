@@ -6,6 +6,7 @@ import type { Asked, RunFilter, RunLine } from "../../home/runs.ts";
 import { paint, plain, print, printJson, say, table } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
 import { ago, requireCount, requireInstant, requireRunId } from "../words.ts";
+import { addBulk, type Bulk, dropRuns, replayRuns } from "./runs-bulk.ts";
 import { held, printDetail, runToJson } from "./runs-show.ts";
 import { printUngated, UNGATED_HELP } from "./runs-ungated.ts";
 
@@ -16,6 +17,7 @@ type Options = Where & {
   ungated?: boolean;
   hook?: string;
   since?: string;
+  commit?: string;
   limit?: string;
   follow?: boolean;
   json?: boolean;
@@ -31,6 +33,7 @@ export function registerRuns(program: Command): void {
     .option("--ungated", "instead: commits and pushes that went round the gates")
     .option("--hook <HOOK>", "only of this hook (id or name)")
     .option("--since <TIME>", "only since then: 2h (ago), or a date")
+    .option("--commit <COMMIT>", "only of the batch in which that commit or ref arrived, and of gates that judged it")
     .option("--limit <N>", "at most this many", "20")
     .option("-f, --follow", "stay, and print each run when it has ended")
     .option("--json", "print them as JSON; with --follow, one line for each run")
@@ -42,18 +45,27 @@ export function registerRuns(program: Command): void {
   addWhere(runs.command("show").description("show all about one run: what it was for, its attempts, their output"))
     .argument("<RUN>", "the run's id, such as a-41")
     .option("--json", "print it as JSON")
+    .addHelpText("after", "\nExample:\n  gatepost runs show a-41")
     .action(show);
-  addWhere(
+  const replay = addWhere(
     runs.command("replay").description("run again: a waiting or parked run at once, one that is over as a new run"),
   )
-    .argument("<RUN...>", "ids of runs")
-    .action((words: string[], given: Options) => eachRun(words, given, "replay"));
+    .argument("[RUN...]", "ids of runs")
+    .option("--failed", "all that failed or are parked, and were not run again since")
+    .option("--parked", "all that are parked")
+    .option(
+      "--left-out",
+      "receipts that were older than the window: a run on each, for each hook that got their batch",
+    );
+  addBulk(replay).action((words: string[], given: Bulk) => replayRuns(words, given, eachRun));
   addWhere(runs.command("release").description("let parked runs try again, with all their retries"))
     .argument("<RUN...>", "ids of runs")
+    .addHelpText("after", "\nExample:\n  gatepost runs release a-41 a-42")
     .action((words: string[], given: Options) => eachRun(words, given, "release"));
-  addWhere(runs.command("drop").description("give up runs that wait or are parked"))
-    .argument("<RUN...>", "ids of runs")
-    .action((words: string[], given: Options) => eachRun(words, given, "drop"));
+  const drop = addWhere(runs.command("drop").description("give up runs that wait or are parked"))
+    .argument("[RUN...]", "ids of runs")
+    .option("--parked", "all that are parked");
+  addBulk(drop).action((words: string[], given: Bulk) => dropRuns(words, given, eachRun));
 }
 
 async function filterFor({ home, repository }: Opened, given: Options): Promise<RunFilter> {
@@ -65,8 +77,16 @@ async function filterFor({ home, repository }: Opened, given: Options): Promise<
     since: given.since === undefined ? null : requireInstant(given.since, "--since", Date.now()),
     after: null,
     refused: given.refused === true,
+    within: given.commit === undefined ? null : await arrivedWith({ home, repository }, given.commit),
     limit: requireCount(given.limit ?? "20", "--limit", 1),
   };
+}
+
+async function arrivedWith({ home, repository }: Opened, word: string): Promise<NonNullable<RunFilter["within"]>> {
+  if (repository === null)
+    throw new GatepostError("GP_USAGE", "--commit is of one repository.", { hint: "Add -R REPOSITORY." });
+  const { arrivedIn } = await import("../../home/why.ts");
+  return arrivedIn(home, { repository, word, hook: null, where: "" });
 }
 
 const HEADINGS = [" RUN", "WHEN", "REPOSITORY", "HOOK", "WHAT", " TOOK", "END"] as const;
@@ -186,7 +206,7 @@ async function show(word: string, given: Options): Promise<void> {
 
 const asked = (word: string): Asked => ({ id: requireRunId(word), word });
 
-async function eachRun(words: string[], given: Options, how: "replay" | "release" | "drop"): Promise<void> {
+async function eachRun(words: string[], given: Where, how: "replay" | "release" | "drop"): Promise<void> {
   await withHome(given, async ({ home }) => {
     const { freeRuns, giveUpRuns, replayRuns } = await import("../../home/runs.ts");
     const { ringDaemon } = await import("../../home/ring.ts");

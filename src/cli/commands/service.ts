@@ -24,7 +24,10 @@ const scopeOptions = (command: Command): Command =>
     .option("--json", "one object of JSON");
 
 export function registerService(program: Command): void {
-  const service = program.command("service").description("keep a backoffice running, by systemd or else by cron");
+  const service = program
+    .command("service")
+    .description("keep a backoffice running, by systemd or else by cron")
+    .addHelpText("after", "\nExample:\n  gatepost service install");
   scopeOptions(
     service
       .command("install")
@@ -47,12 +50,14 @@ Examples:
   sudo gatepost service install --yes           for the whole machine: a worker for each user who has homes`,
     )
     .action(installService);
-  scopeOptions(service.command("status").description("what there is of the service, and whether it runs")).action(
-    statusOfService,
-  );
+  scopeOptions(service.command("status").description("what there is of the service, and whether it runs"))
+    .addHelpText("after", "\nExample:\n  gatepost service status")
+    .action(statusOfService);
   scopeOptions(
     service.command("uninstall").description("stop it, and take out what install wrote; what was edited is kept"),
-  ).action(uninstallService);
+  )
+    .addHelpText("after", "\nExample:\n  gatepost service uninstall")
+    .action(uninstallService);
 }
 
 const scopeOf = (given: Options, { uid }: Host): Scope =>

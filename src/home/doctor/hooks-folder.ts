@@ -20,6 +20,7 @@ import {
   restIsWhole,
 } from "../../shim/install.ts";
 import { litterIn } from "../../shim/litter.ts";
+import { isMoved } from "../../shim/moved.ts";
 import type { HooksFolder } from "../../store/repository.ts";
 import { counted, FIX, type Finding, failure, few, fine, warning } from "./finding.ts";
 
@@ -137,7 +138,7 @@ function mendOverwritten(says: string): string {
 
 function whatRuns(folder: string, native: string, hooks: number | null, isGate: boolean): string {
   const earlier = chainedPath(folder, native);
-  const there = lstatSync(earlier, { throwIfNoEntry: false }) !== undefined;
+  const there = lstatSync(earlier, { throwIfNoEntry: false }) !== undefined && !isMoved(folder, native);
   const steps = [
     ...(isGate ? [] : ["our receive shim"]),
     ...(there

@@ -10,16 +10,18 @@ import { PUSH_RECEIVER } from "../../shim/install.ts";
 import { listHooks } from "../../store/hook.ts";
 import { hooksFolders, type RepositoryRow } from "../../store/repository.ts";
 import { openFossil } from "../../vcs/fossil.ts";
-import { hooksFoldersOf, type Identity, identifyGit, runsConfiguredHooks } from "../../vcs/git.ts";
+import { type Identity, identifyGit, runsConfiguredHooks } from "../../vcs/git.ts";
 import { fossilTrouble } from "../fossil-gates.ts";
-import { compiledFile, type Wanted } from "../gates.ts";
+import { compiledFile, teamGates, type Wanted } from "../gates.ts";
+import { foldersOf, gitoliteFindings } from "../gitolite.ts";
 import { readForeign } from "../import/read.ts";
 import { homeOf } from "../locate.ts";
 import type { OpenHome } from "../open.ts";
 import { whoIsKeptOut } from "./access.ts";
 import { FIX, type Finding, failure, few, fine, warning } from "./finding.ts";
 import { type Expected, examineFolder } from "./hooks-folder.ts";
-import { examineParked } from "./work.ts";
+import { teamFindings } from "./team.ts";
+import { examineParked, examinePauses } from "./work.ts";
 
 /** Everything about a repository that its home knows. */
 export async function examineRepository(home: OpenHome, row: RepositoryRow, wanted: Wanted): Promise<Finding[]> {
@@ -38,16 +40,17 @@ export async function examineRepository(home: OpenHome, row: RepositoryRow, want
   const again = stat.ino === row.inode ? "gatepost backoffice" : init;
   if (row.parked !== null)
     findings.push(warning("repository", `The backoffice cannot look at ${row.path}: ${row.parked}`, again));
-  findings.push(...examineParked(home, row), ...pointerFindings(home, row));
+  findings.push(...examineParked(home, row), ...examinePauses(home, row), ...pointerFindings(home, row));
   if (row.folders !== null && hooksFolders(row).every(({ use }) => use === "left"))
     return [...findings, warning("hooks folder", `${row.path} was taken out of its home: no hook runs there.`, init)];
   const gates = new Map<string, number>();
   for (const hook of listHooks(home.db))
     if (hook.command !== null && IN_PLACE.includes(hook.type) && covers(hook.scope, row))
       gates.set(hook.type, (gates.get(hook.type) ?? 0) + 1);
+  for (const type of teamGates(row)) gates.set(type, (gates.get(type) ?? 0) + 1);
   const receivers = new Map(wanted.shims.map((shims) => [shims.folder, shims.receivers]));
   findings.push(...(await examineGit(row.path, gates, (folder) => receivers.get(folder) ?? null)));
-  findings.push(...readersFindings(home, row, [...gates.keys()]));
+  findings.push(...teamFindings(row), ...readersFindings(home, row, [...gates.keys()]));
   if (findings.every(({ level, about }) => level === "ok" || about !== "repository"))
     findings.unshift(fine("repository", `${row.path} is the repository that was registered.`));
   return findings;
@@ -55,7 +58,7 @@ export async function examineRepository(home: OpenHome, row: RepositoryRow, want
 
 /** A Fossil repository: that it can be read and goes on from what was read, and that fossil asks its gates. */
 async function examineFossil(home: OpenHome, row: RepositoryRow, init: string): Promise<Finding[]> {
-  const findings = [...examineParked(home, row), ...pointerFindings(home, row)];
+  const findings = [...examineParked(home, row), ...examinePauses(home, row), ...pointerFindings(home, row)];
   try {
     const { restored } = await openFossil(row.path).arrivals(watermarkOf(row), []);
     const as = restored ? "an earlier state of the repository" : "the repository";
@@ -105,14 +108,19 @@ async function examineGit(
     if (!(error instanceof GatepostError)) throw error;
     return [failure("repository", error.message, error.hint ?? "See what git says there.")];
   }
-  const folders = await hooksFoldersOf(identity);
+  const folders = await foldersOf(identity);
   const findings = folders.flatMap((folder) => {
     const receivers = receiversIn(folder.path);
-    const expected = { gates, receivers: receivers ?? [PUSH_RECEIVER], known: receivers !== null };
+    const known = folder.gitolite === undefined ? gates : withoutRefs(gates); // of these gitoliteFindings speaks
+    const expected = { gates: known, receivers: receivers ?? [PUSH_RECEIVER], known: receivers !== null };
     return examineFolder(folder, expected, folders.length > 1);
   });
+  findings.push(...(await gitoliteFindings(gitDir, folders, gates)));
   return [...findings, ...(await configuredFindings(identity))];
 }
+
+const withoutRefs = (gates: Expected["gates"]): Expected["gates"] =>
+  gates === null ? null : new Map([...gates].filter(([type]) => type !== "before-ref"));
 
 /** Hooks in Git's own configuration. */
 async function configuredFindings({ workTree: root, gitDir, hooksDir }: Identity): Promise<Finding[]> {

@@ -15,6 +15,7 @@ import { readLease } from "../../store/lease.ts";
 import type { RepositoryRow } from "../../store/repository.ts";
 import { lostAttempts, runById } from "../../store/run.ts";
 import type { OpenHome } from "../open.ts";
+import { type Pause, pauseInWords, pausesOf } from "../pause.ts";
 import { counted, type Finding, few, PARKED, warning } from "./finding.ts";
 
 /** Runs that are open, but not under a lease that anybody holds. */
@@ -34,6 +35,22 @@ export function examineParked({ db }: OpenHome, { id, name }: RepositoryRow): Fi
   const count = countParked(db, id);
   if (count === 0) return [];
   return [warning("runs", `${counted(count, "run")} of ${name} ${count === 1 ? "is" : "are"} parked.`, PARKED)];
+}
+
+/** Pauses: on purpose, and easily forgotten. */
+export function examinePauses(home: OpenHome, row: RepositoryRow): Finding[] {
+  const words = (pause: Pause): string =>
+    pauseInWords(pause, (at) => `on ${new Date(at).toISOString().slice(0, 16).replace("T", " ")} UTC`);
+  const { repositories, hooks } = pausesOf(home, row);
+  return [
+    ...repositories.map(({ name, path, pause }) =>
+      warning("pause", `${name} is paused ${words(pause)}`, `gatepost resume -R ${typed(path)}`),
+    ),
+    ...hooks.map(({ hook, pause }) => {
+      const word = hook.name ?? String(hook.id);
+      return warning("pause", `Hook ${word} is paused ${words(pause)}`, `gatepost resume --hook ${word}`);
+    }),
+  ];
 }
 
 /** Names of ours besides entries: what rings a backoffice, the log of gates, and what is being set aside. */

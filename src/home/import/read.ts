@@ -9,6 +9,7 @@ import { GatepostError } from "../../core/errors.ts";
 import { typed } from "../../core/shell-word.ts";
 import { capture } from "../../process/command.ts";
 import { inspectShim } from "../../shim/install.ts";
+import { isMoved } from "../../shim/moved.ts";
 import { gitEnvironment } from "../../vcs/git/run.ts";
 import { type Foreign, numbered, type Standing } from "./foreign.ts";
 import { gitConfigHooks } from "./git-config.ts";
@@ -21,7 +22,13 @@ export const SOURCES = ["husky", "lefthook", "pre-commit-config", "git-config", 
 export type Source = (typeof SOURCES)[number];
 
 /** `root` is the work tree, null in a bare repository. */
-export type Place = { root: string | null; gitDir: string; hooksDir: string };
+export type Place = {
+  root: string | null;
+  gitDir: string;
+  hooksDir: string;
+  /** Files are moved into the database, so that what looks beside itself is to find it from there. */
+  move?: boolean;
+};
 
 /** A file of the hooks folder whose work the hooks will do, so that it would be done twice if the file stayed. */
 export type Taken = { name: string; path: string; copy: boolean };
@@ -85,7 +92,8 @@ const readers: Record<Source, (place: Place, path: string | null) => Read | Prom
     const copies = join(place.hooksDir, "gatepost", "imported");
     const inside = place.hooksDir === join(place.gitDir, "hooks");
     const word = (name: string) => (inside ? `%R/hooks/gatepost/imported/${name}` : typed(join(copies, name)));
-    const found = hooksDirHooks(files, word);
+    const there = (name: string) => (inside ? `%R/hooks/${name}` : typed(join(place.hooksDir, name)));
+    const found = hooksDirHooks(files, word, place.move === true ? there : null);
     const taken = files
       .filter(({ name }) => found.taken.includes(name))
       .map(({ name, path: from }) => ({ name, path: from, copy: found.copied.includes(name) }));
@@ -119,7 +127,10 @@ function initFile(): string | null {
 function hookFiles(folder: string): (HookFile & { path: string })[] {
   const chained = join(folder, "gatepost", "chained");
   const own = namesIn(folder, "the hooks folder").filter((name) => inspectShim(folder, name) === "foreign");
-  const kept = statSync(chained, { throwIfNoEntry: false }) === undefined ? [] : readdirSync(chained);
+  const kept =
+    statSync(chained, { throwIfNoEntry: false }) === undefined
+      ? []
+      : readdirSync(chained).filter((name) => !isMoved(folder, name));
   const paths = [...own.map((name) => join(folder, name)), ...kept.map((name) => join(chained, name))].sort();
   return paths.flatMap((path) => {
     const name = basename(path);

@@ -6,7 +6,7 @@ _gatepost_verdict=broken _gatepost_code=1 _gatepost_begun=0 _gatepost_why= _gate
 _gatepost_stop= _gatepost_input= _gatepost_count=0 _gatepost_more= _gatepost_base= _gatepost_pid= _gatepost_branch=
 _gatepost_signal= _gatepost_after= _gatepost_home= _gatepost_label= _gatepost_trace= _gatepost_skip= _gatepost_first= _gatepost_who=
 _gatepost_name= _gatepost_whole= _gatepost_rest= _gatepost_version=@VERSION@ _gatepost_closed=0 _gatepost_ended= _gatepost_local=yes _gatepost_timed_out= _gatepost_program=
-_gatepost_by= _gatepost_mail= _gatepost_date=
+_gatepost_by= _gatepost_mail= _gatepost_date= _gatepost_gitdir= _gatepost_team=
 _gatepost_fault='it could not be started' _gatepost_mend='gatepost doctor --fix' _gatepost_now=0 _gatepost_line= GATEPOST_REPOSITORY=
 GATEPOST_AUX= GATEPOST_HOOK= GATEPOST_BATCH= GATEPOST_ATTEMPT=1 GATEPOST_USER=
 

@@ -19,7 +19,8 @@ if [ -z "${GIT_DIR-}${GIT_COMMON_DIR-}" ] && [ -d .git/gatepost ] && cd -P ./.gi
 else
   _gatepost_load && _gatepost_find_elsewhere
 fi
-if [ -x "$_gatepost_hooks/gatepost/chained/$_gatepost_native" ]; then _gatepost_load && _gatepost_chain "$@"; fi
+if [ -x "$_gatepost_hooks/gatepost/chained/$_gatepost_native" ] && # and is not in the database now
+  [ ! -e "$_gatepost_hooks/gatepost/moved/$_gatepost_native" ]; then _gatepost_load && _gatepost_chain "$@"; fi
 [ -n "$_gatepost_home" ] || exit
 
 if [ -n "$_gatepost_local" ]; then

@@ -1,6 +1,16 @@
-# What all gates end with: what is run first, what hooks find in the environment, and the compiled file.
+# What all gates end with: what is run first, what hooks find in the environment, the compiled file, and that of the
+# work tree's gatepost.json (src/home/team.ts).
 
 if [ -n "$_gatepost_local" ]; then
+  # Somebody agreed to the team file? Then this work tree's own is obeyed, as it is now: compiled anew where it differs.
+  if [ -n "$_gatepost_gitdir" ] && [ -d "$GATEPOST_REPOSITORY/gatepost-team" ]; then
+    _gatepost_team=none
+    if [ -e gatepost.json ] || [ -L gatepost.json ]; then
+      _gatepost_team=$_gatepost_gitdir/gatepost-team/now/
+      # A pipe would hold cmp. By the system's path, since the caller's may be long (0.7 ms), or have no cmp.
+      { [ -f gatepost.json ] && command -p cmp -s gatepost.json "${_gatepost_team}gatepost.json"; } 2>/dev/null || { _gatepost_load && _gatepost_follow; }
+    fi
+  fi
   _gatepost_text=${XDG_CONFIG_HOME:-${HOME-}/.config}/gatepost/env.sh
   if [ -r "$_gatepost_text" ]; then
     _gatepost_fault="$_gatepost_text ended the shell"
@@ -19,4 +29,17 @@ _gatepost_fault="its compiled file is missing, or may not be read by this user (
 [ -r "$_gatepost_gates$GATEPOST_TYPE" ] || exit
 _gatepost_fault="its compiled file is not complete ($_gatepost_gates$GATEPOST_TYPE)"
 . "$_gatepost_gates$GATEPOST_TYPE"
+[ -n "$_gatepost_team" ] || exit
+
+# The team's hooks come after the repository's own, and count for themselves.
+[ -n "$_gatepost_whole" ] || exit
+if [ "$_gatepost_team" != none ]; then
+  [ -n "$_gatepost_stop" ] || _gatepost_verdict=broken _gatepost_code=1
+  _gatepost_whole= _gatepost_begun=0 _gatepost_closed=0 _gatepost_mend='gatepost init'
+  _gatepost_fault="the compiled file of gatepost.json is missing, or may not be read by this user ($_gatepost_team$GATEPOST_TYPE)"
+  [ -r "$_gatepost_team$GATEPOST_TYPE" ] || exit
+  _gatepost_fault="the compiled file of gatepost.json is not complete ($_gatepost_team$GATEPOST_TYPE)"
+  . "$_gatepost_team$GATEPOST_TYPE"
+fi
+case $_gatepost_verdict$_gatepost_lines in pass) trap - 0 && exit 0 ;; esac # there was nothing to judge by: no record
 exit

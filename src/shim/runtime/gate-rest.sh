@@ -172,6 +172,29 @@ _gatepost_find_elsewhere() {
   fi
 }
 
+# Has Node compile this work tree's gatepost.json, which is not the one that was compiled; the first line it prints says
+# what changed, or why it cannot be, and the second then what mends it. Nothing passes by a file that is not understood;
+# what cannot refuse any more says so, and goes on without the team's hooks.
+_gatepost_follow() {
+  ! { [ -f gatepost.json ] && cmp -s gatepost.json "${_gatepost_team}gatepost.json"; } 2>/dev/null || return 0 # where the system's path has no cmp
+  _gatepost_text=$("$_gatepost_home/bin/gatepost" follow-team "$_gatepost_home" "$GATEPOST_REPOSITORY" \
+    "$_gatepost_gitdir" </dev/null)
+  _gatepost_1=$?
+  if [ "$_gatepost_1" = 0 ]; then
+    [ -z "$_gatepost_text" ] || _gatepost_say "$_gatepost_text"
+    _gatepost_clock # the first hook did not take this long
+    return 0
+  fi
+  _gatepost_fault="gatepost.json is not the one that was compiled, and $_gatepost_home/bin/gatepost cannot compile it (exit $_gatepost_1)"
+  _gatepost_mend='gatepost init'
+  case $_gatepost_text in
+  *"$_gatepost_newline"*) _gatepost_fault=${_gatepost_text%%"$_gatepost_newline"*} _gatepost_mend=${_gatepost_text#*"$_gatepost_newline"} ;;
+  esac
+  [ -n "$_gatepost_after" ] || exit 1
+  _gatepost_say "$_gatepost_fault. Until that is mended no hook of it runs, and commits are refused. Mend it: $_gatepost_mend"
+  _gatepost_team=none
+}
+
 # Makes descriptor 3 what the next hook reads on stdin.
 _gatepost_feed() {
   if [ -z "$_gatepost_input" ]; then

@@ -15,7 +15,8 @@
 #   4. A redirection that fails ends some shells. So each one that may fail stands on a { } of its own.
 #   5. What a chained hook gets is what git gave: all that changes directory, umask or options then runs in ( ).
 #
-# Entry: a text file <home>/spool/NAME.entry, NAME of letters, digits, dots and dashes, created with noclobber.
+# Entry: a text file <home>/spool/NAME.entry, NAME of letters, digits, dots and dashes, created with noclobber. It ends
+# with "-chained" where a hook that was there before runs at this push: one that takes its place has not missed it.
 #     gatepost 1                     the format
 #     kind push                      or work
 #     hook post-receive              the name this file was called by
@@ -36,6 +37,8 @@
 # If this process dies before the last line is written, the entry is incomplete and the drain sets it aside; if it
 # dies before that, there is no entry. Both are found by comparing refs. The entry comes first and the look at
 # daemon.pid second: a backoffice gives daemon.pid up first and looks at the spool last, so one of the two sees it.
+# Where the last backoffice that a shim started could not work, <home>/automatic.failed says why, and whoever pushes next
+# is told in one line; so they are where it never came up (then it did not take <home>/starting away). Nobody waits for it.
 # <home>/starting, "TIME PID", keeps a burst of pushes from starting one each. It names the shim, then the backoffice;
 # if that dies before it is up, the next push starts another. Two may still start at once: the lease sorts that out.
 #
@@ -44,7 +47,7 @@
 gp_newline='
 '
 gp_hook=${0##*/}
-gp_updates= gp_count=0 gp_more=
+gp_updates= gp_count=0 gp_more= gp_mark=
 
 say() { printf 'gatepost: %s\n' "$1" >&2; }
 
@@ -129,9 +132,9 @@ name_entry() {
   if [ -z "$gp_name" ]; then
     look_at_clock
     gp_name=$$-$gp_now
-    while [ -e "$gp_home/spool/$gp_name.entry" ]; do gp_name=$gp_name-2; done
+    while [ -e "$gp_home/spool/$gp_name$gp_mark.entry" ]; do gp_name=$gp_name-2; done
   fi
-  gp_file=$gp_home/spool/$gp_name.entry
+  gp_file=$gp_home/spool/$gp_name$gp_mark.entry
 }
 
 # Sets gp_home, and gp_dir to the git common dir; fails if this repository has no home. Changes directory.
@@ -237,6 +240,21 @@ is_starting() {
   ! { printf '%s\n' "$gp_now $$" 1<>"$gp_home/starting"; } 2>/dev/null
 }
 
+# Says in one line that the last backoffice could not work, or never came up.
+tell_failure() {
+  gp_line= gp_last=
+  if [ -s "$gp_home/automatic.failed" ]; then
+    { IFS= read -r gp_line <"$gp_home/automatic.failed"; } 2>/dev/null
+    case $gp_line in '' | *[[:cntrl:]]*) gp_line="see $gp_home/automatic.failed" ;; esac
+    say "this push is safe, but the last backoffice could not work: $gp_line"
+  elif [ -e "$gp_home/starting" ]; then
+    gp_pid=
+    { IFS=' ' read -r gp_last gp_pid gp_line <"$gp_home/starting"; } 2>/dev/null
+    case $gp_pid in '' | *[!0-9]*) return ;; esac
+    is_process || say "this push is safe, but the last backoffice did not start; try: gatepost status --home $gp_home"
+  fi
+}
+
 # Sets gp_umask to the umask this process was given, which git has: that of the entry is not for hooks. While git lives.
 take_umask() {
   gp_umask=022
@@ -273,18 +291,22 @@ become_backoffice() {
 
 # Starts a backoffice where none is alive. Only the owner of the home may: what it runs, it runs as that user.
 wake() {
-  if [ ! -O "$gp_home" ] || [ -e "$gp_home/manual" ] || is_alive; then return; fi
+  if [ -e "$gp_home/manual" ] || is_alive; then return; fi
+  tell_failure
+  if [ ! -O "$gp_home" ]; then return; fi
   if [ ! -x "$gp_home/bin/gatepost" ]; then
     say "no backoffice could be started: bin/gatepost is missing from the home; see: gatepost init"
   elif ! is_starting; then
     take_umask
     { become_backoffice & } </dev/null >/dev/null 2>&1
-    { printf '%s\n' "$gp_now $!" 1<>"$gp_home/starting"; } 2>/dev/null # its id stays, through setsid too
+    # Its id stays, through setsid too. One that is up has taken the file away already, and no other is to find it.
+    [ ! -e "$gp_home/starting" ] || { printf '%s\n' "$gp_now $!" 1<>"$gp_home/starting"; } 2>/dev/null
   fi
 }
 
 record() {
   [ -n "$gp_kind" ] || return 0
+  [ "$gp_kind" = push ] || [ ! -e "$gp_hooks/gatepost/quiet" ] || return 0 # nobody is to hear of work here
   set -f -C
   find_home || return
   write_entry || say "no entry could be written to the spool; nothing is lost, the backoffice will find the change"
@@ -299,7 +321,10 @@ esac
 gp_hooks=.
 case $0 in */*) gp_hooks=${0%/*} ;; esac
 gp_chained=$gp_hooks/gatepost/after/$gp_hook # the gate's shim, which runs the chained hook itself
-[ -f "$gp_chained" ] || gp_chained=$gp_hooks/gatepost/chained/$gp_hook
+if [ ! -f "$gp_chained" ]; then
+  gp_chained=$gp_hooks/gatepost/chained/$gp_hook
+  [ ! -e "$gp_hooks/gatepost/moved/$gp_hook" ] || gp_chained= # the database has it
+fi
 
 if [ ! -f "$gp_chained" ] || [ ! -x "$gp_chained" ]; then
   trap 'exit 0' 0 # also if the shell gives up, as dash does for want of memory
@@ -310,6 +335,7 @@ if [ "$gp_kind" != push ]; then
   (record) </dev/null
   exec "$gp_chained" "$@"
 fi
+gp_mark=-chained
 take_updates
 if [ -n "$gp_more" ]; then
   gp_rest=$(cat)

@@ -60,7 +60,7 @@ export function findFossil(path: string): { file: string; checkout: string | nul
   if (stat?.isFile() === true) {
     const application = applicationOf(at);
     if (application === CHECKOUT && CHECKOUT_FILES.includes(basename(at))) return ofCheckout(at);
-    if (application === REPOSITORY || /\.(fossil|fsl)$/i.test(at)) return { file: at, checkout: null };
+    if (application === REPOSITORY || FOSSIL_NAME.test(at)) return { file: at, checkout: null };
     return null;
   }
   if (stat?.isDirectory() !== true) return null;
@@ -73,6 +73,18 @@ export function findFossil(path: string): { file: string; checkout: string | nul
     if (folder === dirname(folder)) return null;
   }
 }
+
+/** Whether a regular file looks like a repository, by its name or what it says of itself. `size` is the file's. */
+export const looksLikeFossil = (file: string, size: number): boolean =>
+  FOSSIL_NAME.test(file) ||
+  (size > 0 && size % 512 === 0 && !COMPANION.test(file) && applicationOf(file) === REPOSITORY);
+
+const FOSSIL_NAME = /\.(fossil|fsl)$/i;
+/** What SQLite makes beside a database. */
+const COMPANION = /-(?:wal|shm|journal)$/;
+
+/** Whether a folder is the root of a check-out, by the names of files that it has. */
+export const isCheckout = (hasFile: (name: string) => boolean): boolean => CHECKOUT_FILES.some(hasFile);
 
 /** Relative names in a check-out's database start at its root. */
 function ofCheckout(file: string): { file: string; checkout: string } | null {

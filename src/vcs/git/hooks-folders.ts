@@ -7,6 +7,7 @@ import path from "node:path";
 import { capture } from "../../process/command.ts";
 import { type Identity, identifyGit } from "./identity.ts";
 import { gitEnvironment } from "./run.ts";
+import { linkedRoots } from "./work-trees.ts";
 
 /** An absolute path that need not exist yet, and who uses it: this repository alone; whoever has its work tree, where it
  *  may be committed; or everyone's repositories, because it is named outside of this one. */
@@ -35,17 +36,6 @@ const hasOwnConfiguration = ({ gitDir }: Identity): boolean =>
   namesIn(path.join(gitDir, "worktrees")).some((name) =>
     fs.existsSync(path.join(gitDir, "worktrees", name, "config.worktree")),
   );
-
-function linkedRoots(gitDir: string): string[] {
-  return namesIn(path.join(gitDir, "worktrees")).flatMap((name) => {
-    try {
-      const file = fs.readFileSync(path.join(gitDir, "worktrees", name, "gitdir"), "utf8").replace(/\n$/, "");
-      return [path.dirname(path.resolve(gitDir, "worktrees", name, file))];
-    } catch {
-      return [];
-    }
-  });
-}
 
 function namesIn(folder: string): string[] {
   try {

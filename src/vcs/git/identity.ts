@@ -161,8 +161,8 @@ function hooksIn(value: string, asked: string, runsIn: string): string {
   return path.resolve(runsIn, value);
 }
 
-/** Git's own reading: a word, or a file mode. */
-function isShared(value: string | undefined): boolean {
+/** Whether a value of core.sharedRepository lets others write. Git's own reading: a word, or a file mode. */
+export function isShared(value: string | undefined): boolean {
   if (value === undefined) return false;
   if (/^[0-7]{3,4}$/.test(value)) return (Number.parseInt(value, 8) & 0o066) !== 0;
   return !/^(umask|false|no|off|0|)$/i.test(value);

@@ -1,0 +1,75 @@
+/** The caller's side of function hooks: puts batches together as they arrive, and calls the program's functions. */
+import type { MessagePort } from "node:worker_threads";
+import type { BatchReceipt, BatchUpdate, HookBatch, HookFunction } from "../backoffice/function-hook.ts";
+import { textOf } from "./thread-errors.ts";
+import type { FromThread, ReceiptItem, ToThread } from "./thread-protocol.ts";
+import { receiveParts } from "./thread-stream.ts";
+
+type Invoked = Extract<FromThread, { invoke: number }>;
+type Under = { stop: AbortController; ports: Set<MessagePort> };
+
+/** The functions of a program, and which of them are at work. */
+export class LocalFunctions {
+  /** By the hook's name. */
+  readonly byName = new Map<string, HookFunction>();
+  readonly #under = new Map<number, Under>();
+
+  /** Calls a function with its batch and answers when it has settled. Never rejects. */
+  async invoke(message: Invoked, answer: (message: ToThread, ports?: MessagePort[]) => void): Promise<void> {
+    const number = message.invoke;
+    const under: Under = { stop: new AbortController(), ports: new Set([message.receipts]) };
+    this.#under.set(number, under);
+    let thrown: string | null = null;
+    try {
+      const arrived = await putTogether(receiveParts(message.receipts));
+      const artifacts = (): AsyncIterable<string> => {
+        const { port1, port2 } = new MessageChannel();
+        if (this.#under.get(number) !== under) port1.close();
+        else {
+          under.ports.add(port1);
+          answer({ list: number, port: port2 }, [port2]);
+        }
+        return linesOf(port1);
+      };
+      const batch: HookBatch = { ...message.head, ...arrived, artifacts };
+      await this.byName.get(message.function)?.(batch, { signal: under.stop.signal });
+    } catch (error) {
+      thrown = textOf(error);
+    }
+    for (const port of under.ports) port.close();
+    // Whoever the home's thread is now did not ask for this when the one that did has died.
+    if (this.#under.get(number) === under && this.#under.delete(number)) answer({ settled: number, thrown });
+  }
+
+  /** Aborts the signal of a function. */
+  stop(number: number, { name, message }: { name: string; message: string }): void {
+    this.#under.get(number)?.stop.abort(new DOMException(message, name));
+  }
+
+  /** The home's thread has died: what is at work is told so, and is waited for by nobody. */
+  abandon(reason: Error): void {
+    for (const { stop, ports } of this.#under.values()) {
+      stop.abort(reason);
+      for (const port of ports) port.close();
+    }
+    this.#under.clear();
+  }
+}
+
+async function putTogether(parts: AsyncIterable<readonly ReceiptItem[]>) {
+  const receipts: (BatchReceipt & { updates: BatchReceipt["updates"][number][] })[] = [];
+  const updates: BatchUpdate[] = [];
+  for await (const part of parts)
+    for (const item of part) {
+      if ("receipt" in item) receipts.push({ ...item.receipt, updates: [] });
+      else {
+        receipts.at(-1)?.updates.push(item.update);
+        if (item.update.how !== "claimed") updates.push(item.update);
+      }
+    }
+  return { receipts, updates };
+}
+
+async function* linesOf(port: MessagePort): AsyncGenerator<string> {
+  for await (const text of receiveParts<string>(port)) yield* text.split("\n");
+}
