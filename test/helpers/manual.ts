@@ -21,7 +21,8 @@ export function sectionsOf(file: string): Section[] {
     .split(/^## /m)
     .slice(1)
     .map((part) => {
-      const blocks = [...part.matchAll(/^```\n(.*?)^```$/gms)].map(([, block = ""]) => block);
+      const fenced = [...part.matchAll(/^```(\w*)\n(.*?)^```$/gms)];
+      const blocks = fenced.flatMap(([, language, block = ""]) => (language === "" ? [block] : []));
       return {
         title: part.slice(0, part.indexOf("\n")),
         commands: blocks.filter((block) => !block.startsWith("$ ")),
@@ -45,7 +46,8 @@ const settled = (line: string): string =>
   line
     .trim()
     .replace(/\b[0-9a-f]{40}\b/g, "HASH")
-    .replace(/\b(?:[0-9a-f]{10}|[0-9a-f]{7})\b/g, "SHORT")
+    .replace(/\b(?:[0-9a-f]{12}|[0-9a-f]{10}|[0-9a-f]{7})\b/g, "SHORT")
+    .replace(/\b\d\d:\d\d:\d\d\b/g, "TIME")
     .replace(/\bnow\b|\b\d+ (s|m|h|d) ago\b/g, "WHEN")
     .replace(/(?:< )?\b\d+(\.\d+)? (ms|s)\b/g, "TOOK")
     .replace(/ {2,}/g, " ");
