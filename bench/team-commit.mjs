@@ -1,6 +1,6 @@
 /**
  * What a commit costs whose hooks come from the work tree's gatepost.json, against the same commands in a raw hook file.
- * One cmp of the file with the copy it was compiled from is in it. All of it is the whole `git commit --allow-empty`.
+ * The comparison of the file with the copy it was compiled from is in it. All of it is the whole `git commit --allow-empty`.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,12 @@
 /** The one page of the forge. Everything in it that came from a repository is escaped. */
 const escaped = (text) => String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
-const rows = (lines, cells) => lines.map((line) => `<tr>${cells(line).map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`);
+const rows = (lines, cells) =>
+  lines.map(
+    (line) =>
+      `<tr>${cells(line)
+        .map((cell) => `<td>${escaped(cell)}</td>`)
+        .join("")}</tr>`,
+  );
 
 export const page = (repositories, runs, index) => `<!doctype html>
 <meta charset="utf-8"><title>A small forge</title>

@@ -31,7 +31,7 @@ import { isLeft } from "./fossil-gates.ts";
 import { markStale } from "./gates.ts";
 import { gitoliteUser } from "./gitolite.ts";
 import { type Found, homeOf } from "./locate.ts";
-import { type Made, openToOthers } from "./make.ts";
+import { type HowMade, openToOthers } from "./make.ts";
 import type { OpenHome } from "./open.ts";
 import { gitSubject, isGroupWritable, type Place, type Placed, type Subject } from "./subject.ts";
 import { fossilSubject } from "./subject-fossil.ts";
@@ -43,7 +43,7 @@ export type Enrolled = Entered & Placed & { bare: boolean; shared: boolean; edit
 export type ToEnrol = { path: string; found: Found | null };
 
 export type EnrolOptions = {
-  how: Made["how"];
+  how: HowMade;
   begins: Begins;
   /** Told how many are done. */
   progress?: (done: number, of: number) => void;
@@ -89,7 +89,7 @@ type Prepared = { subject: Subject; enter: () => Entered; place: Place };
 async function prepare(
   home: OpenHome,
   { path, found }: ToEnrol,
-  { how, begins, plain }: { how: Made["how"]; begins: Begins; plain: boolean },
+  { how, begins, plain }: { how: HowMade; begins: Begins; plain: boolean },
 ): Promise<Prepared> {
   if (found !== null) requireOwnRepository(found.path);
   const subject = await subjectAt(path, found, plain);
@@ -98,7 +98,7 @@ async function prepare(
   return { subject, enter: await readToEnter(home, subject, how, begins), place: await subject.places() };
 }
 
-function store(home: OpenHome, group: readonly (Prepared | Error)[], how: Made["how"]): (Enrolled | Error)[] {
+function store(home: OpenHome, group: readonly (Prepared | Error)[], how: HowMade): (Enrolled | Error)[] {
   const entered = write(home.db, () => group.map((one) => (one instanceof Error ? one : { ...one, ...one.enter() })));
   const pointed = entered.map((one) => {
     if (one instanceof Error) return one;

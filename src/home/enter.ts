@@ -22,7 +22,7 @@ import { bringFossilInLine, requireListed } from "./fossil-gates.ts";
 import { refreshGates, requireReached } from "./gates.ts";
 import { abandonedHandovers, finishHandover } from "./handover.ts";
 import { type Found, homeOf } from "./locate.ts";
-import type { Made } from "./make.ts";
+import type { HowMade } from "./make.ts";
 import { anothers, type OpenHome } from "./open.ts";
 import { isBelow } from "./root-walk.ts";
 import type { Subject } from "./subject.ts";
@@ -46,7 +46,7 @@ export type Begins = "as it is" | "empty";
 export async function readToEnter(
   home: OpenHome,
   subject: Subject,
-  how: Made["how"],
+  how: HowMade,
   begins: Begins,
 ): Promise<() => Entered> {
   const { path, kind, workTree, inode, objectFormat } = subject;
@@ -72,7 +72,7 @@ export async function readToEnter(
 }
 
 /** The only repository of a home that was moved or copied together with it. */
-function movedRow(home: OpenHome, how: Made["how"]): RepositoryRow | null {
+function movedRow(home: OpenHome, how: HowMade): RepositoryRow | null {
   const rows = listRepositories(home.db);
   return (how === "moved" || how === "copied") && rows.length === 1 ? (rows[0] ?? null) : null;
 }

@@ -14,7 +14,7 @@ import { takeEdited } from "./edited.ts";
 import { type Enrolled, type EnrolOptions, enrol, inOrder, subjectAt } from "./enrol.ts";
 import { bringAllInLine, readToEnter, requireNotElsewhere, requireOwnRepository, writePointer } from "./enter.ts";
 import { type Found, findRepository, homeOf, requireGiven } from "./locate.ts";
-import { type Made, makeHome } from "./make.ts";
+import { type HowMade, makeHome } from "./make.ts";
 import { closeHome } from "./open.ts";
 import { ringDaemon } from "./ring.ts";
 import { followerOf, takeBack } from "./root-find.ts";
@@ -26,7 +26,7 @@ export { removePointer } from "./enter.ts";
 export type Registration = Placed & {
   repository: RepositoryRow;
   home: string;
-  how: Made["how"];
+  how: HowMade;
   /** The repository was registered before. */
   known: boolean;
   bare: boolean;

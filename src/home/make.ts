@@ -24,7 +24,8 @@ import { type OpenHome, refreshProgram, requireOwner, requireSafe } from "./open
 import { addToRegister, prepareRegister } from "./register.ts";
 
 /** How a home came to be open: it was there, made now, moved here, copied here, or restored. */
-export type Made = { home: OpenHome; how: "there" | "made" | "moved" | "copied" | "restored" };
+export type HowMade = "there" | "made" | "moved" | "copied" | "restored";
+export type Made = { home: OpenHome; how: HowMade };
 
 /** SQLite opens no file whose path has more than 512 bytes, and what it makes beside ours has up to 50 more. */
 const LONGEST_PATH = 460;
@@ -70,7 +71,7 @@ export function openToOthers(places: OpenHome["layout"]): void {
   putMark(places.shared);
 }
 
-function settleIdentity(home: OpenHome, existed: boolean): Made["how"] {
+function settleIdentity(home: OpenHome, existed: boolean): HowMade {
   const inode = String(statSync(home.dir).ino);
   const was = { id: readSetting(home.db, "home.id"), path: readSetting(home.db, "home.path") };
   const place = (): void => {

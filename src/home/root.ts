@@ -28,7 +28,7 @@ import { isCommonPlain } from "../vcs/git.ts";
 import { type Enrolled, type EnrolOptions, enrol, inOrder, nameAll } from "./enrol.ts";
 import { bringAllInLine } from "./enter.ts";
 import { requireGiven } from "./locate.ts";
-import { type Made, makeHome } from "./make.ts";
+import { type HowMade, makeHome } from "./make.ts";
 import { anothers, closeHome, type OpenHome, requireOwner } from "./open.ts";
 import { ringDaemon } from "./ring.ts";
 import { followerOf, ROOT_HOME, rootPath, seenOf } from "./root-find.ts";
@@ -41,7 +41,7 @@ export type PassedOver = { path: string; says: string; hint: string | null };
 export type RootDone = {
   root: string;
   home: string;
-  how: Made["how"];
+  how: HowMade;
   /** Registered now, or put in order again. */
   done: Enrolled[];
   /** Were registered and in order. */

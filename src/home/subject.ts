@@ -10,7 +10,7 @@ import { clearLedger, putRef } from "../store/ref.ts";
 import { type HooksFolder, hooksFolders, noteLook, putHooksFolders, type RepositoryRow } from "../store/repository.ts";
 import { type Identity, identifyGit, openGit } from "../vcs/git.ts";
 import { bringSiblings, commonOf, foldersOf, gitoliteNotes, gitoliteOf } from "./gitolite.ts";
-import type { Made } from "./make.ts";
+import type { HowMade } from "./make.ts";
 import { homeSettings, type OpenHome } from "./open.ts";
 
 export type Subject = {
@@ -31,7 +31,7 @@ export type Subject = {
   places(): Promise<Place>;
 };
 
-export type Place = (home: OpenHome, row: RepositoryRow, how: Made["how"]) => Placed;
+export type Place = (home: OpenHome, row: RepositoryRow, how: HowMade) => Placed;
 
 export type Present = {
   /** Refs, or receipts. */
@@ -102,7 +102,7 @@ async function readRefs(home: OpenHome, { gitDir, bare }: Identity): Promise<Pre
 /** Puts the receive shim for pushes into each folder that no other manager owns, and notes the folders for the gates. Returns the
  *  earlier hooks that are run by a shim now. Under the write lock: of two calls at once, the second must not take the
  *  first one's shim for an earlier hook. */
-function placeShims(home: OpenHome, row: RepositoryRow, folders: readonly HooksFolder[], how: Made["how"]): string[] {
+function placeShims(home: OpenHome, row: RepositoryRow, folders: readonly HooksFolder[], how: HowMade): string[] {
   return write(home.db, () => {
     // Those of before stay known while they are there: core.hooksPath comes and goes, and uninstall takes all of it out.
     const before = how === "copied" || how === "moved" ? [] : hooksFolders(row);

@@ -2,7 +2,8 @@
  * The compiled team file of a work tree, in `gatepost-team/` of its own git directory:
  *
  *     now -> 4711-6f0c…/       what the gates read; a link, so that it is exchanged at once
- *     4711-6f0c…/gatepost.json the file as it was compiled, with which a gate compares the work tree's by one cmp
+ *     4711-6f0c…/gatepost.json the file as it was compiled, with which a gate compares the work tree's
+ *     4711-6f0c…/same          its text once more, where it is so small that the gate's shell compares it itself
  *     4711-6f0c…/TYPE          for each local type, also those without hooks, so that one that is missing is a fault
  *
  * A folder is written whole before the link leads to it, and never changed afterwards; so whenever this process dies, and
@@ -17,6 +18,7 @@
 import { lstatSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import type { Hook } from "../core/hook.ts";
+import { quoted } from "../core/shell-word.ts";
 import { compileGate } from "../gate/compile.ts";
 import { makeFile, makeRealFolder, ownMark } from "../process/replace-file.ts";
 import { isGone } from "../shim/litter.ts";
@@ -31,13 +33,18 @@ export const teamFolder = (gitDir: string): string => join(gitDir, FOLDER);
 
 const compiledOf = (gitDir: string): string => join(teamFolder(gitDir), "now");
 
+/** Up to so many bytes the gate's shell compares the file itself: it reads byte by byte. */
+const MOST_READ = 1024;
+
 /** Each file that should be there, with its bytes. */
 function filesOf({ bytes, hooks }: TeamFile): Map<string, Buffer> {
   const compiled = (type: string): Buffer => {
     const own = hooks.filter((hook) => hook.type === type);
     return Buffer.from(compileGate(type, own, { path: "", auxiliary: null, team: true })); // PATH is for server gates
   };
-  return new Map([...LOCAL_TYPES.map((type) => [type, compiled(type)] as const), [TEAM_FILE, bytes]]);
+  const files = new Map(LOCAL_TYPES.map((type) => [type, compiled(type)]));
+  if (bytes.length <= MOST_READ) files.set("same", Buffer.from(`_gatepost_same=${quoted(bytes.toString("utf8"))}\n`));
+  return files.set(TEAM_FILE, bytes);
 }
 
 const same = (file: string, bytes: Buffer): boolean => {

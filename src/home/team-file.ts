@@ -99,7 +99,7 @@ function judge({ hook, scope, mistake }: HookDraft, place: number): Hook | Mista
 }
 
 /** What to call a hook of a team file: its name, or its place in the file. Nothing in it needs escaping. */
-export const calledInTeam = ({ id, name, type }: Hook): string => `${name ?? `hook ${id}`} (${type})`;
+const calledInTeam = ({ id, name, type }: Hook): string => `${name ?? `hook ${id}`} (${type})`;
 
 /** What is different now, in one line; empty where the same hooks run as before. `before` is null where none were known. */
 export function teamChange(before: readonly Hook[] | null, now: readonly Hook[]): string {

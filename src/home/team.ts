@@ -23,7 +23,7 @@ import { closeHome, type OpenHome, openHome, requireRunnable } from "./open.ts";
 import { compiledHooks, compileTeam, markAgreed } from "./team-compile.ts";
 import { readTeamFile, TEAM_FILE, type TeamFile, teamChange } from "./team-file.ts";
 
-export { calledInTeam, TEAM_FILE, type TeamFile } from "./team-file.ts";
+export { TEAM_FILE } from "./team-file.ts";
 
 /** What `init` finds at a path: the work tree's file, and whether it is obeyed already. */
 export type TeamOffer = { tree: WorkTree; team: TeamFile | null; agreed: boolean };

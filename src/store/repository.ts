@@ -37,7 +37,12 @@ export type InGitolite = { rc: string; base: string | null; trigger: boolean };
 
 /** A hooks folder of a repository, and who uses it: it alone, all who have its work tree, everyone's repositories, or
  *  ("left") others only, since this one was taken out of its home. */
-export type HooksFolder = { path: string; use: "own" | "tree" | "everyone" | "left"; former?: true; gitolite?: InGitolite };
+export type HooksFolder = {
+  path: string;
+  use: "own" | "tree" | "everyone" | "left";
+  former?: true;
+  gitolite?: InGitolite;
+};
 
 const columns = `id, name, kind, path, inode, work_tree AS workTree, object_format AS objectFormat, cursor, fingerprint,
   looked_at AS lookedAt, parked, hooks_folders AS folders, watermark, embargo, paused, held_from AS heldFrom, team,

@@ -1,5 +1,15 @@
 /** Tables run and attempt, as the backoffice and gates write them. What people read of them is in run-view.ts. */
-import type { BatchId, EventId, GateId, HookId, Instant, Millis, ReceiptId, RepositoryId, RunId } from "../core/units.ts";
+import type {
+  BatchId,
+  EventId,
+  GateId,
+  HookId,
+  Instant,
+  Millis,
+  ReceiptId,
+  RepositoryId,
+  RunId,
+} from "../core/units.ts";
 import { all, change, type Database, each, one } from "./database.ts";
 
 export type RunState = "waiting" | "running" | "done" | "failed" | "parked" | "skipped";

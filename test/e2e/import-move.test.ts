@@ -170,23 +170,22 @@ describe("hook import --from hooks-dir --move", () => {
   });
 
   it("runs one of both for each push, wherever it is killed", () => {
-    for (let at = 1, died = true; died; at += 3) {
+    // Files renamed into place: hooks.json after the transaction, two compiled files, the runtime, two shims.
+    for (const at of [1, 3, 5, 6, 99]) {
       const app = site(`dies-${at}`, allNoting);
-      const inject = `--inject=/^(rename|link|symlink|unlink)(at2?|at)?$:signal=KILL:when=${at}`;
+      const inject = `--inject=/^rename:signal=KILL:when=${at}`;
       const { code } = world.run(
-        [
-          "strace",
-          "-f",
-          "-o",
-          "/dev/null",
-          "-e",
-          "trace=/^(rename|link|symlink|unlink)",
-          inject,
-          process.execPath,
-          program,
-        ].concat(["hook", "import", "--from", "hooks-dir", "--move", "-R", app.bare]),
+        ["strace", "-f", "-o", "/dev/null", "-e", "trace=/^rename", inject, process.execPath, program].concat([
+          "hook",
+          "import",
+          "--from",
+          "hooks-dir",
+          "--move",
+          "-R",
+          app.bare,
+        ]),
       );
-      died = code !== 0;
+      expect([at, code === 0]).toEqual([at, at === 99]);
       const heads = ["after the death", "after doctor"].map((how, index) => {
         if (index > 0) world.gatepost(["doctor", "--fix", "-R", app.bare]);
         expect([at, app.push(how).code]).toEqual([at, 0]);
@@ -194,7 +193,6 @@ describe("hook import --from hooks-dir --move", () => {
       });
       app.pass();
       expect([at, ...heads.map((head) => times(app, head))]).toEqual([at, [1, 1, 1], [1, 1, 1]]);
-      expect(at).toBeLessThan(60);
     }
   }, 200_000);
 

@@ -60,6 +60,7 @@ describe("what was compiled", () => {
     fs.symlinkSync("nowhere", team("999999999-0123456789abcdef.new"));
     expect(refuses()).toBe(true);
     expect(fs.readdirSync(team()).filter((name) => name.startsWith("999999999"))).toEqual([]);
+    fs.rmSync(team("now", "same"));
     fs.writeFileSync(team("now", "gatepost.json"), "{}");
     expect(refuses()).toBe(true);
     expect(gatepost("doctor")).toMatchObject({ code: 0 });

@@ -106,6 +106,16 @@ describe.each(STAND_SHELLS)("where /bin/sh is %s", (shell) => {
     );
   });
 
+  it("a large file is compared by cmp, from wherever the system has it, and by Node where there is none", () => {
+    team({ command: "true" }, { command: `: ${"x".repeat(1100)}` });
+    expect(fs.existsSync(join(stand.git, "gatepost-team", "now", "same"))).toBe(false);
+    expect(ask({ PATH: "/nowhere" })).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(called()).toBe(false);
+    fs.appendFileSync(at("gatepost.json"), "\n");
+    follower("gatepost.json changed", 0);
+    expect(ask().stderr).toBe("gatepost: gatepost.json changed\n");
+  });
+
   it("without Node, or with what was compiled cut anywhere or gone, nothing passes", () => {
     team({ command: "true" }, { command: "true", parallel: true }, { command: "true", parallel: true });
     expect(ask().code).toBe(0);

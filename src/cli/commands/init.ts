@@ -83,7 +83,7 @@ Hooks that are there keep running. gatepost uninstall takes everything out again
         else say("No hook was imported: register every repository first.");
       const teams = new Map<Registration, TeamState>();
       for (const [registration, path] of at) {
-        if (registration.bare) continue;
+        if (registration.repository.workTree === null) continue; // a bare one can have linked work trees
         const { state, code } = await settleTeam(registration, path, options);
         teams.set(registration, state);
         failed ||= code;

@@ -7,8 +7,18 @@ if [ -n "$_gatepost_local" ]; then
     _gatepost_team=none
     if [ -e gatepost.json ] || [ -L gatepost.json ]; then
       _gatepost_team=$_gatepost_gitdir/gatepost-team/now/
-      # A pipe would hold cmp. By the system's path, since the caller's may be long (0.7 ms), or have no cmp.
-      { [ -f gatepost.json ] && command -p cmp -s gatepost.json "${_gatepost_team}gatepost.json"; } 2>/dev/null || { _gatepost_load && _gatepost_follow; }
+      # A small file is compared by this shell, any other by cmp, which takes a process: by the system's path, since the
+      # caller's may be long, or have none. A pipe would hold either.
+      _gatepost_line= _gatepost_text= _gatepost_same=
+      if [ -f gatepost.json ] && [ -r gatepost.json ] && [ -r "${_gatepost_team}same" ]; then
+        . "${_gatepost_team}same"
+        while IFS= read -r _gatepost_line && [ "${#_gatepost_text}" -lt 2000 ]; do
+          _gatepost_text=$_gatepost_text$_gatepost_line$_gatepost_newline
+        done <gatepost.json
+      fi
+      { [ -n "$_gatepost_same" ] && [ "$_gatepost_text$_gatepost_line" = "$_gatepost_same" ]; } ||
+        { [ -f gatepost.json ] && command -p cmp -s gatepost.json "${_gatepost_team}gatepost.json"; } 2>/dev/null ||
+        { _gatepost_load && _gatepost_follow; }
     fi
   fi
   _gatepost_text=${XDG_CONFIG_HOME:-${HOME-}/.config}/gatepost/env.sh
