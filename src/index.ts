@@ -10,6 +10,7 @@
  * await home.hook({ name: "index", type: "after-receive", run: async (batch, { signal }) => index(batch.updates, signal) });
  * await home.serve({ signal }); // what arrived while the program was down comes first; a throw is a failed attempt
  */
+import { resolve } from "node:path";
 import { GatepostError } from "./core/errors.ts";
 import type { Hook, HookSpec, Scope } from "./core/hook.ts";
 import type { HookFunction } from "./home/backoffice.ts";
@@ -18,6 +19,7 @@ import type { RepositoryRow } from "./home/repositories.ts";
 import type { Status } from "./home/status.ts";
 import type { PauseOf, RunsFilter } from "./home/thread-arguments.ts";
 import { ThreadCaller } from "./home/thread-caller.ts";
+import { coded } from "./home/thread-errors.ts";
 import type { RunDetail, RunLine } from "./home/thread-shown.ts";
 import type { Why } from "./home/why.ts";
 
@@ -41,11 +43,13 @@ export type Surroundings = {
  *  serves it, and is made where it is not there. A program that has that home open calls its `registerRepository`. */
 export async function registerRepository(
   path: string,
-  { home, env }: Surroundings & { home?: string } = {},
+  options: Surroundings & { home?: string } = {},
 ): Promise<Registration> {
+  const { home, env } = options ?? {};
+  const [at, into] = [fromHere(path), fromHere(home ?? null)];
   const thread = new ThreadCaller({ ...(env ?? process.env) });
   try {
-    return await thread.call("registerAlone", [path, home ?? null]);
+    return await thread.call("registerAlone", [at, into]);
   } finally {
     await thread.close();
   }
@@ -99,14 +103,16 @@ export class Home {
   }
 
   /** The same as `openHome`. */
-  static async open(dir: string, { env, create = false }: OpenOptions = {}): Promise<Home> {
+  static async open(dir: string, options: OpenOptions = {}): Promise<Home> {
+    const { env, create = false } = options ?? {};
+    const place = fromHere(dir);
     const thread = new ThreadCaller({ ...(env ?? process.env) });
-    return new Home(thread, (await thread.open(dir, process.cwd(), create)).dir);
+    return new Home(thread, (await thread.open(place, "/", create)).dir);
   }
 
   /** Registers a repository in this home: idempotent, and mends what is not in order. */
   async registerRepository(path: string): Promise<Registration> {
-    return await this.#thread.call("register", [path]);
+    return await this.#thread.call("register", [fromHere(path)]);
   }
 
   /** The registered repositories, by name. */
@@ -224,6 +230,17 @@ export class Home {
   /** `await using home = await openHome(dir)` closes it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+}
+
+/** A path as it is meant at the moment of the call: the program may go to another folder before the thread looks. What is
+ *  no path is the thread's to refuse. */
+function fromHere<T>(path: T): T | string {
+  if (typeof path !== "string" || path === "") return path;
+  try {
+    return resolve(path);
+  } catch (error) {
+    throw coded(error); // the folder that the program is in is gone
   }
 }
 

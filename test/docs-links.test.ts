@@ -50,16 +50,20 @@ function broken(page: string, link: string): string | null {
 }
 
 /** The calls of gatepost that fenced blocks show, without what the program itself prints: where a block has prompts, only
- *  what stands behind them, and lines that a "\" goes on in. */
+ *  what stands behind them, and lines that a "\" goes on in. And those that a sentence names. */
 function shown(text: string): string[] {
+  const named = [...text.replace(/^```[\s\S]*?^```$/gm, "").matchAll(/`(gatepost [^`]*)`/g)].map(([, call = ""]) =>
+    call.replace(/\s+/g, " "),
+  );
   const blocks = [...text.matchAll(/^```[^\n]*\n([\s\S]*?)^```$/gm)].map(([, block = ""]) =>
     block.replace(/\\\n\s*/g, " "),
   );
-  return blocks.flatMap((block) => {
+  const typed = blocks.flatMap((block) => {
     const lines = block.split("\n");
-    const typed = lines.filter((line) => /^[$#] /.test(line));
-    return typed.some((line) => line.startsWith("$ ")) ? typed : lines;
+    const prompted = lines.filter((line) => /^[$#] /.test(line));
+    return prompted.some((line) => line.startsWith("$ ")) ? prompted : lines;
   });
+  return [...typed, ...named];
 }
 
 const program = buildProgram();
@@ -91,6 +95,7 @@ describe("what judges the pages", () => {
     expect(broken("README.md", "../x")).toContain("out of here");
     expect(wrongIn("```\n$ gatepost hok\n```\n")).toHaveLength(1);
     expect(wrongIn("```\ngatepost hook list --yes\n```\n")).toHaveLength(1);
+    expect(wrongIn("It is kept: `gatepost hook\naudit`.")).toHaveLength(1);
     expect(wrongIn("```\n$ x\ngatepost: this is printed\n```\n")).toEqual([]);
   });
 

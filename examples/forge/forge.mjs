@@ -7,7 +7,7 @@
  */
 import { execFile } from "node:child_process";
 import { EventEmitter } from "node:events";
-import { appendFile, mkdir, readFile, realpath } from "node:fs/promises";
+import { appendFile, mkdir, readFile, realpath, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { openHome } from "gatepost";
@@ -111,7 +111,10 @@ export class Forge extends EventEmitter {
 
   async #readIndex() {
     const text = await readFile(this.#file, "utf8").catch(() => "");
-    for (const line of text.split("\n").slice(0, -1)) {
+    const whole = text.slice(0, text.lastIndexOf("\n") + 1);
+    // We died while we wrote the rest: its run has not ended, and comes again.
+    if (whole !== text) await truncate(this.#file, Buffer.byteLength(whole));
+    for (const line of whole.split("\n").slice(0, -1)) {
       const entry = JSON.parse(line);
       this.#index.set(entry.run, entry);
     }

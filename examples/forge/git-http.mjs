@@ -23,10 +23,13 @@ export function answerGit(request, response, { root, path, query, user }) {
     },
     stdio: ["pipe", "pipe", "inherit"],
   });
-  child.on("error", () => response.writeHead(500).end());
+  child.on("error", () => response.headersSent || response.writeHead(500).end());
   child.stdin.on("error", () => {}); // it need not read all of it
   request.pipe(child.stdin);
-  response.on("close", () => child.stdout.destroy());
+  response.on("close", () => {
+    if (!request.complete) child.kill(); // the client went away in the middle: git would wait for the rest, or spin
+    child.stdout.destroy();
+  });
   passOn(child.stdout, response);
 }
 

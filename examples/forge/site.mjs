@@ -9,6 +9,7 @@
  */
 import { once } from "node:events";
 import { createServer } from "node:http";
+import { GatepostError } from "gatepost";
 import { Refusal } from "./forge.mjs";
 import { answerGit } from "./git-http.mjs";
 import { page } from "./page.mjs";
@@ -18,7 +19,7 @@ export async function listen(forge, port) {
   const server = createServer((request, response) => {
     answer(forge, request, response).catch((error) => {
       // A GatepostError says what is wrong and what to do; anything else is a bug of ours.
-      const status = error instanceof Refusal ? error.status : error.code?.startsWith("GP_") ? 503 : 500;
+      const status = error instanceof Refusal ? error.status : error instanceof GatepostError ? 503 : 500;
       if (status === 500) console.error(error);
       if (!response.headersSent) response.writeHead(status, { "content-type": "text/plain; charset=utf-8" });
       response.end(status === 500 ? "This went wrong.\n" : `${error.message}\n`);

@@ -62,7 +62,11 @@ function close(ctx: HomeContext, row: RepositoryRow, hooks: Hook[], waiting: Wai
   const updates = new Map<ReceiptId, RefUpdate[]>();
   if (hooks.some((hook) => hook.refs !== null))
     for (const id of handedOut) updates.set(id, updatesOfReceipt(ctx.db, id));
-  const files = new Set(movedHooks(ctx.db).flatMap(({ hook, over }) => (over ? [] : [hook])));
+  const files = new Set(
+    movedHooks(ctx.db).flatMap(({ hook, repository, native, over }) =>
+      repository === row.id && native === "post-receive" && !over ? [hook] : [],
+    ),
+  );
   const ranAsFile = (hook: Hook, receipt: ReceiptId | null): string | null => {
     if (receipt === null || !files.has(hook.id)) return null;
     const chained = receiptById(ctx.db, receipt)?.entry?.endsWith("-chained.entry") === true; // see shim/runtime/receive.sh

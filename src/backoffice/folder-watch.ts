@@ -8,7 +8,7 @@
  * Proven by test/e2e/root-daemon.test.ts.
  */
 import type { FSWatcher } from "node:fs";
-import { folderStamp } from "../process/folder-stamp.ts";
+import { folderStamp, placeStamp } from "../process/folder-stamp.ts";
 import { watchFolder } from "./watch.ts";
 
 /** A folder, or something in one that may become a repository, and its times when it was last looked at ("": they were
@@ -65,7 +65,8 @@ export class FolderWatch {
 
   /** Whether a folder has other times than when it was looked at. */
   moved(): boolean {
-    return this.#times.some(({ path, stamp }) => stamp !== "" && folderStamp(path) !== stamp);
+    const now = (path: string, isFolder: boolean): string => (isFolder ? folderStamp(path) : placeStamp(path));
+    return this.#times.some(({ path, stamp, isFolder }) => stamp !== "" && now(path, isFolder) !== stamp);
   }
 
   close(): void {

@@ -15,7 +15,7 @@ import type { Database } from "../store/database.ts";
 import { hookById } from "../store/hook.ts";
 import { isHookPaused, isRepositoryPaused } from "../store/pause.ts";
 import type { RepositoryRow } from "../store/repository.ts";
-import { type EventRun, firstParked, openRuns, type Run, type RunState, runById } from "../store/run.ts";
+import { type EventRun, firstParked, hooksRunning, openRuns, type Run, type RunState, runById } from "../store/run.ts";
 import type { HomeContext } from "./context.ts";
 import { runName } from "./trial.ts";
 
@@ -30,7 +30,7 @@ export const LANES: readonly Lane[] = ["events", "batches"];
 export function nextRun(ctx: HomeContext, row: Pick<RepositoryRow, "id">, lane: Lane, at: Instant): Next {
   if (isRepositoryPaused(ctx.db, row.id)) return { run: null, dueAt: null };
   const parked = firstParked(ctx.db, row.id);
-  const held = new Set<HookId>();
+  const held = hooksRunning(ctx.db, row.id); // in the other lane, where its type was changed meanwhile
   const inOrder = new Map<HookId, boolean>();
   const paused = new Map<HookId, boolean>();
   let dueAt: Instant | null = null;

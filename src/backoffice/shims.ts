@@ -5,7 +5,9 @@
  * Cheaply: when all were seen, the times of the hooks folders were kept (repository.hooks_seen). A folder whose time and
  * inode are the same holds the names it held: one stat, and no more where nothing changed. A time that was less than 2 s
  * old when it was kept may hide a later change (clocks of file systems are coarse), and is looked behind once more when
- * it has come of age. Each full look trusts no time at all. Of a Fossil repository the file's own time stands for the
+ * it has come of age. Each full look trusts no time at all. The repository's configuration
+ * is looked at in the same way, since core.hooksPath may name another folder there, in which Git asks none of our gates:
+ * that is told of too, and left to whoever set it. Of a Fossil repository the file's own time stands for the
  * entry in its hook list.
  *
  * What vanished is an event (on:gate-missing), stored before it is put back: if this process dies in between, the next
@@ -51,6 +53,7 @@ function seenOf(row: RepositoryRow, at: number): string {
   for (const { path, use } of hooksFolders(row)) {
     if (use === "left") continue;
     add(path);
+    if (row.kind === "git") add(join(row.path, "config")); // where another folder may be named
     if (row.kind === "git")
       for (const inside of [join(path, "gatepost"), join(path, "gatepost", "after")])
         if (statOf(inside) !== null) add(inside);

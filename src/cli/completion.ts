@@ -10,7 +10,7 @@
  */
 import type { Argument, Command, Option } from "commander";
 import { ARTIFACTS } from "../core/hook.ts";
-import { NATIVE_TYPES, TYPES } from "../core/hook-type.ts";
+import { EVENT_TYPES, NATIVE_TYPES, TYPES } from "../core/hook-type.ts";
 import { SETTINGS } from "../core/settings.ts";
 import { commandPath, expandPrefixes } from "./prefix.ts";
 
@@ -57,7 +57,7 @@ const PLACEHOLDERS: Readonly<Record<string, Value>> = {
   HOOK: asks("hooks"),
   RUN: asks("runs"),
   VALUE: asks("values"),
-  TYPE: { ...nothing, words: [...TYPES, ...NATIVE_TYPES].map(({ name, says }) => known(name, says)) },
+  TYPE: { ...nothing, words: [...TYPES, ...NATIVE_TYPES, ...EVENT_TYPES].map(({ name, says }) => known(name, says)) },
 };
 
 /** By command and option or argument, where the placeholder does not say it. */

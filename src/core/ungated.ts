@@ -117,15 +117,15 @@ export type Passed = {
 };
 
 /**
- * For which commit each record vouches: of each type the hashes that have one. `records` in the order in which they
+ * For which commit each record vouches: of each type the hashes that have one, each with it. `records` in the order in which they
  * were left, `commits` in the order in which they were made, as far as that is known, those since given up included. `writtenAt` is asked of commits
  * that share author and date with a record, and of merges; maybe twice.
  */
-export function vouchedFor(
+export function vouchedFor<R extends Passed>(
   commits: readonly Dated[],
-  records: readonly Passed[],
+  records: readonly R[],
   writtenAt: (hash: string) => number | null,
-): Record<CommitGate, Set<string>> {
+): Record<CommitGate, Map<string, R>> {
   const groups = new Map<string, Dated[]>();
   const merges: Dated[] = [];
   for (const commit of commits) {
@@ -135,8 +135,8 @@ export function vouchedFor(
     else group.push(commit);
     if (commit.parents.length > 1) merges.push(commit);
   }
-  const vouched = { "before-commit": new Set<string>(), "commit-msg": new Set<string>() };
-  const byKey = new Map<string | null, Gate[]>();
+  const vouched = { "before-commit": new Map<string, R>(), "commit-msg": new Map<string, R>() };
+  const byKey = new Map<string | null, Gate<R>[]>();
   for (const record of records) {
     const key = keyOf(record);
     const list = byKey.get(key);
@@ -175,14 +175,14 @@ const ALONE = 150;
 const AT_ONCE = 500;
 
 /** A record, and until when the gates of its commit ran. */
-type Gate = { record: Passed; end: number };
+type Gate<R extends Passed = Passed> = { record: R; end: number };
 type Written = { commit: Dated; at: number | null };
 
-function join(
-  records: readonly Gate[],
+function join<R extends Passed>(
+  records: readonly Gate<R>[],
   group: readonly Dated[],
   type: CommitGate,
-  taken: Set<string>,
+  taken: Map<string, R>,
   writtenAt: (hash: string) => number | null,
 ): void {
   const gates = records.filter(({ record }) => record.type === type);
@@ -191,10 +191,11 @@ function join(
   let left = free.map((commit): Written => ({ commit, at: writtenAt(commit.hash) }));
   left.sort((a, b) => order(a) - order(b));
   for (let at = 0; at < gates.length && left.length > 0; at += AT_ONCE) {
-    const partners = align(gates.slice(at, at + AT_ONCE), left.slice(0, 2 * AT_ONCE), costOf, ALONE);
-    for (const partner of partners) {
-      const joined = partner === null ? undefined : left[partner];
-      if (joined !== undefined) taken.add(joined.commit.hash);
+    const some = gates.slice(at, at + AT_ONCE);
+    const partners = align(some, left.slice(0, 2 * AT_ONCE), costOf, ALONE);
+    for (const [index, { record }] of some.entries()) {
+      const joined = left[partners[index] ?? -1];
+      if (joined !== undefined) taken.set(joined.commit.hash, record);
     }
     left = left.slice((partners.findLast((partner) => partner !== null) ?? -1) + 1);
   }

@@ -69,8 +69,10 @@ const NOWHERE = "refs/heads/gatepost-unborn" as ByteString;
 
 /** HEAD as it was before the commit; before a first commit the branch is not born. */
 function putParent(scratch: Scratch, head: Head, parent: string | null): void {
-  if ("branch" in head) putRef(scratch, head.branch, parent);
-  else putHead(scratch, parent === null ? { branch: NOWHERE } : { commit: parent });
+  if ("branch" in head) {
+    putRef(scratch, head.branch, parent);
+    putHead(scratch, head); // a hook may have switched to another
+  } else putHead(scratch, parent === null ? { branch: NOWHERE } : { commit: parent });
 }
 
 function callOf({ gitDir, type }: Scratch, { parents, message }: Commit): Pick<Call, "shim" | "args"> {

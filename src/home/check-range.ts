@@ -24,6 +24,11 @@ export async function rangeFor(own: string, given: string | null): Promise<strin
 /** The commits of a range, oldest first: of `A..B`, and of `A...B`, those that B has and A has not; else that commit alone.
  *  GP_USAGE for what is no range, and where a shallow clone has only a part of it. */
 export async function commitsToCheck(gitDir: string, own: string, range: string): Promise<Listed[]> {
+  if (range.startsWith(".."))
+    // Git reads HEAD there: then nothing would be checked, and all be well, where a variable of a CI file is not set.
+    throw new GatepostError("GP_USAGE", `"${range}" does not say behind which commit it begins. Nothing was checked.`, {
+      hint: `${SUCH_AS}. Is a variable not set?`,
+    });
   const listed = range.includes("..") || /^\^|\^[!@-]\d*$/.test(range) ? range.replace("...", "..") : `${range}^!`;
   const edge = shallowEdge(gitDir);
   let commits: Listed[];

@@ -39,8 +39,9 @@ import { fossilSubject } from "./subject-fossil.ts";
 /** What was done for one repository. */
 export type Enrolled = Entered & Placed & { bare: boolean; shared: boolean; edited: string[] };
 
-/** A repository to be registered, as it was found or as somebody named it. */
-export type ToEnrol = { path: string; found: Found | null };
+/** A repository to be registered, as it was found or as somebody named it. With `only`, what was found and nothing else:
+ *  git goes on upwards from a Git directory that is half made, and comes to one that nobody meant. */
+export type ToEnrol = { path: string; found: Found | null; only?: true };
 
 export type EnrolOptions = {
   how: HowMade;
@@ -88,11 +89,15 @@ type Prepared = { subject: Subject; enter: () => Entered; place: Place };
 
 async function prepare(
   home: OpenHome,
-  { path, found }: ToEnrol,
+  { path, found, only }: ToEnrol,
   { how, begins, plain }: { how: HowMade; begins: Begins; plain: boolean },
 ): Promise<Prepared> {
   if (found !== null) requireOwnRepository(found.path);
   const subject = await subjectAt(path, found, plain);
+  if (only === true && subject.path !== found?.path)
+    throw new GatepostError("GP_NO_REPOSITORY", `${path} is not a repository: git takes it for ${subject.path}.`, {
+      hint: "Finish it, or take it away.",
+    });
   requireOwnRepository(subject.path);
   requireNotElsewhere(subject, home.dir);
   return { subject, enter: await readToEnter(home, subject, how, begins), place: await subject.places() };

@@ -146,8 +146,11 @@ export function compileAll(home: OpenHome): Wanted {
     .sort(bySequence);
   const arrivals = listHooks(home.db).filter(({ type }) => type === "after-receive");
   const texts = new Map<string, string>();
-  const compiled = (kind: Kind, type: string, of: readonly Hook[]): string => {
-    const key = `${kind} ${type} ${of.map(({ id }) => id).join(" ")}`;
+  const compiled = ({ id: repository, kind }: RepositoryRow, type: string, of: readonly Hook[]): string => {
+    // Elsewhere, where its scope was widened, such a hook has no file that ran in its stead.
+    const own = moves.filter((one) => one.repository === repository && of.some(({ id }) => id === one.hook));
+    const moved = new Map(own.map(({ hook, native }): [number, string] => [hook, native]));
+    const key = `${kind} ${type} ${of.map(({ id }) => `${id}${moved.get(id) ?? ""}`).join(" ")}`;
     const text = texts.get(key) ?? compileGate(type, of, { path, auxiliary: null, kind, moved });
     texts.set(key, text);
     return text;
@@ -155,7 +158,6 @@ export function compileAll(home: OpenHome): Wanted {
   const files = new Map<string, string>();
   const folders = new Map<string, ShimChange>();
   const moves = movedHooks(home.db);
-  const moved = new Map(moves.map(({ hook, native }): [number, string] => [hook, native]));
   for (const row of listRepositories(home.db)) {
     if (row.kind === "fossil") {
       const own = isLeft(row) ? [] : hooks.filter(({ scope }) => covers(scope, row));
@@ -163,7 +165,7 @@ export function compileAll(home: OpenHome): Wanted {
         files.set(
           nameOf(home, row, type),
           compiled(
-            row.kind,
+            row,
             type,
             own.filter((hook) => hook.type === type),
           ),
@@ -180,7 +182,7 @@ export function compileAll(home: OpenHome): Wanted {
     const asked = [...new Set([...own.keys(), ...(left ? [] : [...teamGates(row), ...kept])])];
     const types = places.some(({ use }) => use !== "own") ? IN_PLACE : asked;
     for (const type of types) {
-      files.set(nameOf(home, row, type), compiled(row.kind, type, own.get(type) ?? []));
+      files.set(nameOf(home, row, type), compiled(row, type, own.get(type) ?? []));
     }
     if (left || homeServing(row) !== home.dir) continue; // gone, or served by another home now
     for (const { path: folder, use, gitolite } of places) {
@@ -204,10 +206,10 @@ export function compileAll(home: OpenHome): Wanted {
 }
 
 /** The types whose gates must stand for the sake of its team files: those that they have had, and those at which Git has
- *  just changed a work tree, or is about to commit, so that a file that changed is noticed. */
+ *  just changed a work tree, or is about to commit or push, so that a file that changed is noticed. */
 export function teamGates(row: Pick<RepositoryRow, "team">): string[] {
   const types = teamTypes(row);
-  return types === null ? [] : [...new Set(["before-commit", ...AT_CHANGES, ...types])];
+  return types === null ? [] : [...new Set(["before-commit", "before-push", ...AT_CHANGES, ...types])];
 }
 
 const AT_CHANGES = ["git:post-checkout", "git:post-merge", "git:post-rewrite"];

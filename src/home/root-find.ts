@@ -54,8 +54,8 @@ function change(
     for (const { path, seen } of listRoots(home.db)) {
       if (!isBelow(place, path)) continue;
       const { folders, passed } = seenOf(seen);
-      const edited = { ...passed };
-      edit(place.slice(path === "/" ? 1 : path.length + 1), edited as Record<string, Seen["passed"][""]>);
+      const edited: Record<string, Seen["passed"][""]> = Object.assign(Object.create(null), passed); // one may be __proto__
+      edit(place.slice(path === "/" ? 1 : path.length + 1), edited);
       putSeen(home.db, { path, seen: JSON.stringify({ folders, passed: edited }) });
     }
   });

@@ -21,7 +21,7 @@
 import { type Dirent, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import type { Kind } from "../core/hook-type.ts";
-import { folderStamp } from "../process/folder-stamp.ts";
+import { folderStamp, placeStamp } from "../process/folder-stamp.ts";
 import { isCheckout, looksLikeFossil } from "../vcs/fossil.ts";
 import { lookAt } from "./open.ts";
 
@@ -57,11 +57,20 @@ export type Walked = {
 /** So old must a folder's times be. */
 const OLD = 2000;
 
+const isAtRest = ({ mtimeMs, ctimeMs }: Stats, now: number): boolean => now - Math.max(mtimeMs, ctimeMs) >= OLD;
+
+/** Whether a repository may be in the making: something was put into it a moment ago. */
+export const isBeingMade = ({ path, data }: Below): boolean =>
+  [path, data].some((each) => {
+    const stat = lookAt(each);
+    return stat !== null && !isAtRest(stat, Date.now());
+  });
+
 /** Walks through the folders below `root`, a real path. Reads nothing of a repository. */
 export function walk(root: string, seen: Seen, isKnown: (data: string) => boolean): Walked {
   const inside = childrenOf(seen);
-  const folders: Record<string, string> = {};
-  const passed: Record<string, Passed> = {};
+  const folders: Record<string, string> = Object.create(null); // a folder may be called __proto__
+  const passed: Record<string, Passed> = Object.create(null);
   const walked: Walked = { found: [], closed: [], seen: { folders, passed }, isYoung: false };
   const self = process.geteuid?.() ?? 0;
 
@@ -70,12 +79,12 @@ export function walk(root: string, seen: Seen, isKnown: (data: string) => boolea
     const before = Object.hasOwn(seen.passed, name) ? seen.passed[name] : undefined;
     const path = join(root, name);
     if (before === undefined) return false;
-    if (before.stamp !== (before.stamp.startsWith("=") ? stampOfItself(path) : folderStamp(path))) return false;
+    if (before.stamp !== (before.stamp.startsWith("=") ? stampOfItself(path) : placeStamp(path))) return false;
     passed[name] = before;
     return true;
   };
   const close = (name: string, says: string): void => {
-    passed[name] = { stamp: folderStamp(join(root, name)), says };
+    passed[name] = { stamp: placeStamp(join(root, name)), says };
     walked.closed.push({ name, says });
   };
   const waiting = [""];
@@ -93,7 +102,7 @@ export function walk(root: string, seen: Seen, isKnown: (data: string) => boolea
       close(name, `${path} belongs to another user (uid ${stat.uid}): root does not look into it.`);
       continue;
     }
-    const isOld = now - Math.max(stat.mtimeMs, stat.ctimeMs) >= OLD;
+    const isOld = isAtRest(stat, now);
     if (!isOld) walked.isYoung = true;
     folders[name] = isOld ? stamp : "";
     const below = inside.get(name) ?? { folders: [], passed: [] };
@@ -115,18 +124,21 @@ export function walk(root: string, seen: Seen, isKnown: (data: string) => boolea
       if (!entry.isDirectory() && !entry.isFile()) continue;
       const each = name === "" ? entry.name : `${name}/${entry.name}`;
       if (entry.isFile() && isKnown(join(root, each))) continue;
-      if (!isPassed(each)) take(each);
+      if (!isPassed(each)) take(each, entry.isDirectory());
     }
   }
   return walked;
 
   /** Takes what stands there: a repository, a folder to go on in, or nothing of ours. */
-  function take(name: string): void {
+  function take(name: string, isFolder = false): void {
     const path = join(root, name);
     if (isKnown(path) || isKnown(join(path, ".git"))) return;
-    if (name.includes("\ufffd") || name.includes("\n"))
-      return void (isOfInterest(path) && close(name, `The path of ${path} is not UTF-8 or has a newline.`));
     const stat = lookAt(path);
+    if (name.includes("\ufffd") || name.includes("\n")) {
+      // A folder whose name is not UTF-8 cannot be looked at by the name that it is given here.
+      if (stat?.isDirectory() ?? isFolder) close(name, `The path of ${path} is not UTF-8 or has a newline.`);
+      return;
+    }
     if (stat?.isFile() === true) {
       if ((self !== 0 || stat.uid === 0) && looksLikeFossil(path, stat.size))
         walked.found.push({ name, path, data: path, kind: "fossil", owner: stat.uid });
@@ -141,9 +153,6 @@ export function walk(root: string, seen: Seen, isKnown: (data: string) => boolea
 }
 
 const owner = (data: string, folder: Stats): number => lookAt(data)?.uid ?? folder.uid;
-
-/** What stands there can be looked at, and is more than a file of any kind. */
-const isOfInterest = (path: string): boolean => lookAt(path)?.isDirectory() === true;
 
 const kindAt = (folder: string, name: string): "file" | "folder" | null => {
   const stat = lookAt(join(folder, name));

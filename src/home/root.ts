@@ -19,7 +19,7 @@ import type { Log } from "../backoffice/context.ts";
 import { GatepostError, isSystemError } from "../core/errors.ts";
 import { typed } from "../core/shell-word.ts";
 import type { Instant } from "../core/units.ts";
-import { folderStamp } from "../process/folder-stamp.ts";
+import { placeStamp } from "../process/folder-stamp.ts";
 import { sudoWord } from "../process/users.ts";
 import { write } from "../store/database.ts";
 import { repositoryById, repositoryPaths } from "../store/repository.ts";
@@ -32,7 +32,16 @@ import { type HowMade, makeHome } from "./make.ts";
 import { anothers, closeHome, type OpenHome, requireOwner } from "./open.ts";
 import { ringDaemon } from "./ring.ts";
 import { followerOf, ROOT_HOME, rootPath, seenOf } from "./root-find.ts";
-import { type Below, isRepository, NOTHING_SEEN, type Passed, type Seen, stampOfItself, walk } from "./root-walk.ts";
+import {
+  type Below,
+  isBeingMade,
+  isRepository,
+  NOTHING_SEEN,
+  type Passed,
+  type Seen,
+  stampOfItself,
+  walk,
+} from "./root-walk.ts";
 
 /** What was not registered below a root, and why; `hint` is the next step. */
 export type PassedOver = { path: string; says: string; hint: string | null };
@@ -100,7 +109,15 @@ export async function initRoot(
     for (const [index, result] of results.entries())
       if (result instanceof Error) passed.set((missing[index] as Below).name, failed(missing[index] as Below, result));
     const done = results.filter((result): result is Enrolled => !(result instanceof Error));
-    const renamed = follow(open, root, walked.seen, passed, [...inPlace, ...done]);
+    // One that is being made at this moment is named, and is the next pass's to register.
+    const unfinished = missing.filter((one, index) => {
+      const result = results[index];
+      return result instanceof Error && isPassing(result, one);
+    });
+    const again = Object.fromEntries(unfinished.map(({ name }) => [parentOf(name), ""]));
+    const seen = { ...walked.seen, folders: { ...walked.seen.folders, ...again } };
+    const stays = new Map([...passed].filter(([name]) => unfinished.every((one) => one.name !== name)));
+    const renamed = follow(open, root, seen, stays, [...inPlace, ...done]);
     const named = done.map((one) => ({
       ...one,
       repository: repositoryById(open.db, one.repository.id) ?? one.repository,
@@ -161,12 +178,12 @@ const withPassed = (
   folders,
   passed: {
     ...passed,
-    ...Object.fromEntries([...more].map(([name, { says }]) => [name, { stamp: folderStamp(join(root, name)), says }])),
+    ...Object.fromEntries([...more].map(([name, { says }]) => [name, { stamp: placeStamp(join(root, name)), says }])),
     ...Object.fromEntries(out),
   },
 });
 
-const toEnrol = ({ path, data, kind }: Below) => ({ path, found: { kind, path: data } });
+const toEnrol = ({ path, data, kind }: Below) => ({ path, found: { kind, path: data }, only: true as const });
 
 const ofAnother = ({ path, owner }: Below): PassedOver => ({
   path,
@@ -211,7 +228,7 @@ export async function registerBelow(
     const one = own[index] as Below;
     if (!(result instanceof Error))
       log("info", `${result.repository.name} was made below ${root}; it is served from now on`);
-    else if (isPassing(result)) folders = { ...folders, [parentOf(one.name)]: "" };
+    else if (isPassing(result, one)) folders = { ...folders, [parentOf(one.name)]: "" };
     else if (existsSync(one.path)) passed.set(one.name, failed(one, result));
   }
   for (const { says, hint } of passed.values()) log("error", hint === null ? says : `${says} ${hint}`);
@@ -225,7 +242,12 @@ export async function registerBelow(
 }
 
 /** Whether the same may go well in a moment: then it is tried again at the next look. */
-const isPassing = (error: Error): boolean =>
-  error instanceof GatepostError ? error.code === "GP_BUSY" : isSystemError(error) && error.code === "ENOENT";
+const isPassing = (error: Error, one: Below): boolean => {
+  if (!(error instanceof GatepostError)) return isSystemError(error) && error.code === "ENOENT";
+  return error.code === "GP_BUSY" || (isUnfinished(error) && isBeingMade(one));
+};
+
+/** What git says of a repository that is half made. */
+const isUnfinished = ({ code }: GatepostError): boolean => code === "GP_NO_REPOSITORY" || code === "GP_VCS";
 
 const parentOf = (name: string): string => (name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "");

@@ -35,16 +35,18 @@ const STATES: Record<Exclude<Kind, "left-out">, readonly string[]> = {
 /** Runs all of them once more, or with `dry` only says which. Throws GP_NOT_OWNER where this user may not. */
 export function replayAll(home: OpenHome, kind: Kind, which: Which, dry: boolean): Changed[] {
   const work = (): Changed[] =>
-    kind === "left-out" ? handOut(home, which, dry) : again(home, endedRuns(home.db, STATES[kind], which), dry);
+    kind === "left-out"
+      ? handOut(home, which, dry)
+      : again(home, endedRuns(home.db, STATES[kind], { ...which, idle: false }), dry);
   if (dry) return work();
   requireOwner(home.dir);
   return write(home.db, work);
 }
 
-/** Gives up all that are parked, or with `dry` only says which. */
+/** Gives up all that are parked, those of deleted hooks too, or with `dry` only says which. */
 export function dropAll(home: OpenHome, which: Which, dry: boolean): Changed[] {
   const work = (): Changed[] =>
-    endedRuns(home.db, STATES.parked, which).map((run) => {
+    endedRuns(home.db, STATES.parked, { ...which, idle: true }).map((run) => {
       if (!dry) dropRun(home.db, run.id, `dropped by ${whoami().user}`, Date.now() as Instant);
       return changed(home, run, runName(run));
     });

@@ -24,10 +24,11 @@ import { databaseFiles } from "../store/database.ts";
 import { lastingEvents } from "../store/event.ts";
 import { listHooks } from "../store/hook.ts";
 import { repositoriesWithReceipts, waitingReceipts } from "../store/receipt.ts";
-import { listRepositories, type RepositoryRow } from "../store/repository.ts";
+import { hooksFolders, listRepositories, type RepositoryRow } from "../store/repository.ts";
 import { lastFullLook } from "../store/setting.ts";
 import { failedSince } from "../store/status.ts";
-import { isOwner, type OpenHome } from "./open.ts";
+import { isLeft } from "./fossil-gates.ts";
+import { displaced, isOwner, type OpenHome } from "./open.ts";
 import { type Pauses, pausesOf } from "./pause.ts";
 import { type RunsNow, runsNow, type Trouble, type Wait } from "./status-runs.ts";
 import { missingShims } from "./vanished.ts";
@@ -39,7 +40,8 @@ export type Status = {
   automatic: boolean;
   lastLook: Instant | null;
   lastFullLook: Instant | null;
-  repositories: { count: number; unreachable: { name: string; reason: string }[] };
+  /** `takenOut`: by uninstall, which keeps hooks and history; nothing runs there. */
+  repositories: { count: number; unreachable: { name: string; reason: string }[]; takenOut: string[] };
   hooks: number;
   paused: Pauses;
   waits: Wait[];
@@ -63,19 +65,21 @@ export async function statusOf(home: OpenHome, repository: RepositoryRow | null,
   ];
   const missing = await missingOf(home, rows, now);
   const unreachable = rows.flatMap(({ name, parked }) => (parked === null ? [] : [{ name, reason: parked }]));
+  const takenOut = rows.filter(isTakenOut);
   const looks = rows.map(({ lookedAt }) => lookedAt).filter((at) => at > 0);
   const full = lastFullLook(home.db);
   const alarmsOfWaits = waits
     .filter(({ since }) => now - since > maxWait)
     .map((wait) => ({ says: inWords(wait), mend: mendOf(home, wait), alarms: true }));
   const failure = backoffice === null ? startTrouble(home) : null;
+  const moved = displaced(home);
   return {
     home: home.dir,
     backoffice,
     automatic: !existsSync(home.layout.manual),
     lastLook: looks.length === 0 ? null : (looks.reduce((a, b) => (b > a ? b : a)) as Instant),
     lastFullLook: full === 0 ? null : (full as Instant),
-    repositories: { count: rows.length, unreachable },
+    repositories: { count: rows.length, unreachable, takenOut: takenOut.map(({ name }) => name) },
     hooks: hooks.length,
     paused: pausesOf(home, repository),
     waits,
@@ -83,6 +87,15 @@ export async function statusOf(home: OpenHome, repository: RepositoryRow | null,
     databaseBytes: databaseFiles(home.layout.database).reduce((sum, file) => sum + sizeOf(file), 0),
     missing,
     troubles: [
+      ...(moved === null
+        ? []
+        : [
+            {
+              says: `the home was copied or moved: ${moved}; its hooks do not run`,
+              mend: `gatepost doctor --home ${typed(home.dir)}`,
+              alarms: true,
+            },
+          ]),
       ...runs.troubles,
       ...alarmsOfWaits,
       ...missing.map(({ repository: name, hook, folder }) => ({
@@ -96,10 +109,18 @@ export async function statusOf(home: OpenHome, repository: RepositoryRow | null,
         mend: `gatepost doctor --home ${typed(home.dir)}`,
         alarms: false,
       })),
+      ...takenOut.map(({ name, path, workTree }) => ({
+        says: `${name} was taken out: no hook runs there by itself`,
+        mend: `gatepost init ${typed(workTree ?? path)}`,
+        alarms: false,
+      })),
       ...asideTroubles(home),
     ],
   };
 }
+
+const isTakenOut = (row: RepositoryRow): boolean =>
+  row.kind === "git" ? row.folders !== null && hooksFolders(row).every(({ use }) => use === "left") : isLeft(row);
 
 const sizeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 
@@ -189,7 +210,7 @@ async function missingOf(home: OpenHome, rows: readonly RepositoryRow[], now: nu
   const moved = new Map(rows.filter((row) => mayMissShims(row, now)).map(({ id, name }) => [id, name]));
   if (moved.size === 0 || !isOwner(home.dir)) return [...found.values()];
   try {
-    for (const { repository, hook, folder } of await missingShims(home, new Set(moved.keys())))
+    for (const { repository, hook, folder } of await missingShims(home, new Set(moved.keys()), { asksGit: false }))
       add(moved.get(repository) ?? rows[0]?.name ?? "?", hook, folder);
   } catch (error) {
     // Nobody waits for this: it is asked under the write lock, which a pass may have.

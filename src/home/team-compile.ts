@@ -63,19 +63,29 @@ export const isCompiled = ({ gitDir }: Pick<WorkTree, "gitDir">, team: TeamFile)
 export function compileTeam({ gitDir }: Pick<WorkTree, "gitDir">, team: TeamFile, mode: 0o600 | 0o644): void {
   if (isCompiled({ gitDir }, team)) return;
   const folder = teamFolder(gitDir);
-  makeRealFolder(folder);
+  makeOwnFolder(folder);
   const mark = ownMark();
   mkdirSync(join(folder, mark), { mode: mode === 0o600 ? 0o700 : 0o755 });
   for (const [name, bytes] of filesOf(team))
     makeFile(join(folder, mark, name), bytes.toString("latin1"), { mode, encoding: "latin1" });
   const before = targetOf(folder);
   symlinkSync(mark, join(folder, `${mark}.new`));
+  // A copy of the repository that followed links has a folder in its place, which no name goes over.
+  if (kindOf(join(folder, "now"))?.isDirectory()) rmSync(join(folder, "now"), { recursive: true, force: true });
   renameSync(join(folder, `${mark}.new`), join(folder, "now"));
   for (const name of namesIn(folder)) {
     const pid = /^(\d{1,9})-[0-9a-f]{16}(?:\.new)?$/.exec(name)?.[1];
     const isLeft = pid !== undefined && name !== mark && name !== before && isGone(Number(pid));
     if (isLeft) rmSync(join(folder, name), { recursive: true, force: true });
   }
+}
+
+const kindOf = (path: string) => lstatSync(path, { throwIfNoEntry: false });
+
+/** Makes the folder; what has its name and is none, such as a link, is taken away. */
+function makeOwnFolder(folder: string): void {
+  if (kindOf(folder)?.isDirectory() === false) rmSync(folder, { force: true });
+  makeRealFolder(folder);
 }
 
 function targetOf(folder: string): string | null {
@@ -97,10 +107,9 @@ export function compiledHooks({ gitDir }: Pick<WorkTree, "gitDir">): Hook[] | nu
 
 /** Tells the gates that somebody agreed, or, by taking away what was compiled as well, that nobody does. */
 export function markAgreed(gitDir: string, linked: readonly string[], agreed: boolean): void {
-  if (agreed) makeRealFolder(teamFolder(gitDir));
+  if (agreed) makeOwnFolder(teamFolder(gitDir));
   else for (const own of [gitDir, ...linked]) rmSync(teamFolder(own), { recursive: true, force: true });
 }
 
 /** Whether the gates believe so. */
-export const isAgreed = (gitDir: string): boolean =>
-  lstatSync(teamFolder(gitDir), { throwIfNoEntry: false })?.isDirectory() === true;
+export const isAgreed = (gitDir: string): boolean => kindOf(teamFolder(gitDir))?.isDirectory() === true;

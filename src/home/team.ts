@@ -31,8 +31,9 @@ export type TeamOffer = { tree: WorkTree; team: TeamFile | null; agreed: boolean
 /** Looks at the team file of the work tree that `at` is in; null where that is no work tree of the repository. Throws
  *  GP_IMPORT where the file cannot be obeyed. */
 export function lookAtTeam(row: RepositoryRow, at: string): TeamOffer | null {
-  const tree = row.kind === "git" ? workTreeAt(row.path, at) : null;
-  if (tree === null) return null;
+  const here = row.kind === "git" ? workTreeAt(row.path, at) : null;
+  if (here === null) return null;
+  const tree = workTreesOf(row.path, row.workTree).find(({ gitDir }) => gitDir === here.gitDir) ?? here; // core.worktree
   return { tree, team: readTeamFile(tree.root), agreed: row.team !== null };
 }
 
@@ -41,7 +42,7 @@ const modeIn = (home: OpenHome): 0o600 | 0o644 => (existsSync(home.layout.shared
 /** Notes that the repository's work trees obey their files from now on, and compiles those that there are; idempotent. A file
  *  that is not as it should be is left to the gate of its work tree, which refuses. Returns what changed at `tree`. */
 export function obeyTeam(home: OpenHome, row: RepositoryRow, tree: WorkTree | null): string {
-  const found = workTreesOf(row.path, tree?.root ?? row.workTree).flatMap((one) => {
+  const found = workTreesOf(row.path, row.workTree ?? tree?.root ?? null).flatMap((one) => {
     try {
       const team = readTeamFile(one.root);
       return team === null ? [] : [{ one, team }];
@@ -50,8 +51,8 @@ export function obeyTeam(home: OpenHome, row: RepositoryRow, tree: WorkTree | nu
       return [];
     }
   });
-  const types = [...new Set(found.flatMap(({ team }) => team.hooks.map(({ type }) => type)))].sort();
-  if (JSON.stringify(types) !== row.team) standGates(home, row, types);
+  const own = found.flatMap(({ team }) => team.hooks.map(({ type }) => type));
+  if (row.team === null || adds(row, own)) standGates(home, () => addTypes(home, row, own));
   let change = "";
   for (const { one, team } of found) {
     const before = one.gitDir === tree?.gitDir ? compiledHooks(one) : null;
@@ -62,15 +63,28 @@ export function obeyTeam(home: OpenHome, row: RepositoryRow, tree: WorkTree | nu
   return change;
 }
 
-function standGates(home: OpenHome, row: RepositoryRow, types: readonly string[] | null): void {
-  write(home.db, () => marked(home, () => putTeam(home.db, row.id, types)));
+const adds = (row: RepositoryRow, types: readonly string[]): boolean =>
+  types.some((type) => teamTypes(row)?.includes(type) !== true);
+
+/** Under the lock: of two at once neither takes away the types of the other. Nor are any taken away that a file had: it
+ *  may be back without being compiled anew, as one that was wrong for a while, or is in a work tree that was not there. */
+function addTypes(home: OpenHome, { path, id }: RepositoryRow, types: readonly string[]): void {
+  const now = repositoryByPath(home.db, path);
+  putTeam(home.db, id, [...new Set([...((now && teamTypes(now)) ?? []), ...types])]);
+}
+
+function standGates(home: OpenHome, edit: () => void): void {
+  write(home.db, () => marked(home, edit));
   requireReached(refreshGates(home));
 }
 
 /** Takes the agreement back: no work tree of the repository obeys a team file any more. Idempotent. */
 export function leaveTeam(home: OpenHome, row: RepositoryRow): void {
-  markAgreed(row.path, linkedGitDirs(row.path), false);
-  if (row.team !== null) standGates(home, row, null);
+  const unmark = (): void => markAgreed(row.path, linkedGitDirs(row.path), false);
+  unmark();
+  if (row.team === null) return;
+  standGates(home, () => putTeam(home.db, row.id, null));
+  unmark(); // a gate that was at work may have compiled in between; one that does so now takes it away itself
 }
 
 /** For a repository that leaves its home: the same, without bringing gates in line. */
@@ -86,24 +100,28 @@ export function followTeam(dir: string, repository: string, tree: WorkTree): str
   const home = openHome(dir);
   try {
     requireRunnable(home);
-    const row = repositoryByPath(home.db, repository);
-    if (row?.team == null)
-      throw new GatepostError(
-        "GP_NO_HOME",
-        `Nobody agreed to ${TEAM_FILE} in ${repository}, as far as its home knows.`,
-        {
-          hint: "gatepost init",
-        },
-      );
+    const row = requireAgreed(home, repository);
     const team = readTeamFile(tree.root);
     if (team === null) return ""; // it went away meanwhile
-    const known = teamTypes(row) ?? [];
-    const types = [...new Set([...known, ...team.hooks.map(({ type }) => type)])];
-    if (types.length > known.length) standGates(home, row, types);
+    const own = team.hooks.map(({ type }) => type);
+    if (adds(row, own)) standGates(home, () => addTypes(home, requireAgreed(home, repository), own));
+    else if (existsSync(home.layout.stale)) requireReached(refreshGates(home)); // one before this was ended amid it
     const before = compiledHooks(tree);
     compileTeam(tree, team, modeIn(home));
+    requireAgreed(home, repository, linkedGitDirs(repository)); // what was just made may have taken the place of what went
     return teamChange(before, team.hooks);
   } finally {
     closeHome(home);
   }
+}
+
+/** The repository, whose team files are to be obeyed. Throws GP_NO_HOME where they are not, after taking away what was
+ *  compiled below `compiled`. */
+function requireAgreed(home: OpenHome, repository: string, compiled: readonly string[] | null = null): RepositoryRow {
+  const row = repositoryByPath(home.db, repository);
+  if (row !== null && row.team !== null) return row;
+  if (compiled !== null) markAgreed(repository, compiled, false);
+  throw new GatepostError("GP_NO_HOME", `Nobody agreed to ${TEAM_FILE} in ${repository}, as far as its home knows.`, {
+    hint: "gatepost init",
+  });
 }

@@ -160,6 +160,8 @@ export function requireName(name: unknown): void {
 
 /** A text that is not empty, or the number that stands for one. */
 export function requireWord(what: string, value: unknown): string {
+  if (typeof value === "string" && value.includes("\0"))
+    throw wrong(`The ${what} holds a NUL byte.`, "It is a plain text.");
   if (typeof value === "string" && value !== "") return value;
   if (natural(value)) return String(value);
   throw wrong(`The ${what} is missing.`, `It is a text that is not empty.`);

@@ -1,6 +1,7 @@
 /** The caller's side of function hooks: puts batches together as they arrive, and calls the program's functions. */
 import type { MessagePort } from "node:worker_threads";
 import type { BatchReceipt, BatchUpdate, HookBatch, HookFunction } from "../backoffice/function-hook.ts";
+import { GatepostError } from "../core/errors.ts";
 import { textOf } from "./thread-errors.ts";
 import type { FromThread, ReceiptItem, ToThread } from "./thread-protocol.ts";
 import { receiveParts } from "./thread-stream.ts";
@@ -10,9 +11,30 @@ type Under = { stop: AbortController; ports: Set<MessagePort> };
 
 /** The functions of a program, and which of them are at work. */
 export class LocalFunctions {
-  /** By the hook's name. */
-  readonly byName = new Map<string, HookFunction>();
+  /** By the hook's name: the last is called. The one before it stays until the last is stored, for that may fail. */
+  readonly #byName = new Map<string, HookFunction[]>();
   readonly #under = new Map<number, Under>();
+
+  names(): string[] {
+    return [...this.#byName.keys()];
+  }
+
+  /** Supplies a function under the name that `store` stores it by; where that fails, what was there stays. */
+  async supply<T>(name: string, run: HookFunction, store: () => Promise<T>): Promise<T> {
+    const all = this.#byName.get(name) ?? [];
+    this.#byName.set(name, all);
+    const entry: HookFunction = (batch, at) => run(batch, at); // the same function may be supplied twice at once
+    all.push(entry);
+    try {
+      const stored = await store();
+      all.splice(0, all.indexOf(entry));
+      return stored;
+    } catch (error) {
+      if (all.includes(entry)) all.splice(all.indexOf(entry), 1);
+      if (all.length === 0 && this.#byName.get(name) === all) this.#byName.delete(name);
+      throw error;
+    }
+  }
 
   /** Calls a function with its batch and answers when it has settled. Never rejects. */
   async invoke(message: Invoked, answer: (message: ToThread, ports?: MessagePort[]) => void): Promise<void> {
@@ -29,10 +51,12 @@ export class LocalFunctions {
           under.ports.add(port1);
           answer({ list: number, port: port2 }, [port2]);
         }
-        return linesOf(port1);
+        return linesOf(receiveParts<string>(port1));
       };
       const batch: HookBatch = { ...message.head, ...arrived, artifacts };
-      await this.byName.get(message.function)?.(batch, { signal: under.stop.signal });
+      const run = this.#byName.get(message.function)?.at(-1);
+      if (run === undefined) throw new GatepostError("GP_BUG", `No function is named ${message.function}.`);
+      await run(batch, { signal: under.stop.signal });
     } catch (error) {
       thrown = textOf(error);
     }
@@ -70,6 +94,6 @@ async function putTogether(parts: AsyncIterable<readonly ReceiptItem[]>) {
   return { receipts, updates };
 }
 
-async function* linesOf(port: MessagePort): AsyncGenerator<string> {
-  for await (const text of receiveParts<string>(port)) yield* text.split("\n");
+async function* linesOf(parts: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const text of parts) yield* text.split("\n");
 }

@@ -90,16 +90,8 @@ export class ThreadCaller {
   }
 
   /** Supplies a function under the name that the call stores it by; where that fails, what was there stays. */
-  async supply<T>(name: string, run: HookFunction, store: () => Promise<T>): Promise<T> {
-    const before = this.#functions.byName.get(name);
-    this.#functions.byName.set(name, run);
-    try {
-      return await store();
-    } catch (error) {
-      if (before === undefined) this.#functions.byName.delete(name);
-      else this.#functions.byName.set(name, before);
-      throw error;
-    }
+  supply<T>(name: string, run: HookFunction, store: () => Promise<T>): Promise<T> {
+    return this.#functions.supply(name, run, store);
   }
 
   /** Ends what is under way and then the thread. Idempotent. */
@@ -137,7 +129,7 @@ export class ThreadCaller {
     thread.on("exit", () => this.#lose(thread, failure));
     this.#thread = thread;
     if (this.#opened !== null) {
-      post(thread, { supply: [...this.#functions.byName.keys()] });
+      post(thread, { supply: this.#functions.names() });
       post(thread, { call: 0, name: "open", args: this.#opened, logs: false }); // what comes of it is in each answer
     }
     return thread;

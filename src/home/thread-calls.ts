@@ -118,6 +118,7 @@ export const calls = {
       word: requireWord("commit or ref", word),
       hook: hook === null ? null : named(home, hook),
       where: ` --home ${typed(home.dir)} -R ${typed(repository)}`,
+      from: repository,
     }),
 
   pause({ home }: Under, what: PauseOf): void {

@@ -47,27 +47,31 @@ export async function sendParts(port: MessagePort, parts: AsyncIterable<unknown>
   }
 }
 
-/** The parts that `sendParts` sends, as they come. */
-export async function* receiveParts<T>(port: MessagePort): AsyncGenerator<T> {
+/** The parts that `sendParts` sends, as they come. None is asked for before the first is taken. */
+export function receiveParts<T>(port: MessagePort): AsyncGenerator<T> {
+  const state = { isClosed: false, wake: (): void => {} };
+  // From the beginning: a port that closes before anybody reads says so only then.
+  port.on("close", () => {
+    state.isClosed = true;
+    state.wake();
+  });
+  return partsOf<T>(port, state);
+}
+
+async function* partsOf<T>(port: MessagePort, state: { isClosed: boolean; wake: () => void }): AsyncGenerator<T> {
   const come: Message[] = [];
-  let isClosed = false;
-  let wake = (): void => {};
   port.on("message", (message: Message) => {
     come.push(message);
-    wake();
-  });
-  port.on("close", () => {
-    isClosed = true;
-    wake();
+    state.wake();
   });
   port.postMessage(2);
   try {
     for (;;) {
       const message = come.shift();
       if (message === undefined) {
-        if (isClosed) throw brokenOff();
+        if (state.isClosed) throw brokenOff();
         await new Promise<void>((resolve) => {
-          wake = resolve;
+          state.wake = resolve;
         });
       } else if ("part" in message) {
         port.postMessage(1);

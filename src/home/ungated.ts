@@ -225,7 +225,7 @@ function judgedHere(
   commits: readonly Commit[],
   reflogs: readonly ReflogEntry[],
   persons: readonly Person[],
-  vouched: Record<CommitGate, ReadonlySet<string>>,
+  vouched: Record<CommitGate, ReadonlyMap<string, unknown>>,
 ): (commit: Commit) => boolean {
   const idOf = ({ name, email }: Person): string => `${name}\0${email}`;
   const gated = commits.filter(({ hash }) => COMMIT_GATES.some((type) => vouched[type].has(hash)));

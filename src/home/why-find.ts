@@ -2,7 +2,7 @@
  * Which receipt brought a commit that is no tip of a push. The ledger notes only the values of refs, so the history is
  * asked which of them reach it: beginning with the first moves that are not older than the commit, in pages that grow,
  * each with one start of git. A commit is dated before it is pushed, so the first page nearly always has it, and git
- * walks no further than the page is long.
+ * walks no further than the page is long. The page before the date is asked as well, since clocks differ by minutes.
  *
  * Where the commit's date lies (a clock that was ahead, a rebase that kept dates), the first move of the page to have it
  * comes from a value that had it before: then the pages are gone through the other way.
@@ -35,7 +35,8 @@ export async function findArrivals({ db }: OpenHome, row: RepositoryRow, commit:
   const search = { db, row, commit: commit.hash, dated, known };
   const isDateWrong = known !== null && known < dated;
   let page = isDateWrong ? NOTHING : await onward(search);
-  if (page.earlier || page.moves.length === 0) page = (await backward(search, !page.earlier && known === null)) ?? page;
+  // One page before the date in any case: the clock of whoever committed may be some minutes ahead of this machine's.
+  page = (await backward(search, page.moves.length === 0 && !page.earlier && known === null)) ?? page;
   if (page.earlier) return { moves: [], before: true };
   const met = new Set(page.moves.map(({ ref }) => ref));
   return { moves: [...page.moves, ...exact.filter(({ ref }) => !met.has(ref))].sort(byReceipt), before: false };
@@ -86,7 +87,8 @@ async function backward({ db, row, commit, dated, known }: Search, far: boolean)
 async function judge(gitDir: string, commit: string, moves: readonly RefUpdate[]): Promise<Page> {
   const values = new Set(moves.flatMap((move) => [move.new, move.old]).filter(isHash));
   if (values.size === 0) return NOTHING;
-  const tags = moves.filter(({ ref }) => ref.startsWith("refs/tags/")).flatMap((move) => [move.new, move.old]);
+  // Only a branch can be at nothing but a commit: tags may be pushed to any other ref, and lie below a namespace, too.
+  const tags = moves.filter(({ ref }) => !ref.startsWith("refs/heads/")).flatMap((move) => [move.new, move.old]);
   const have = await reaching(gitDir, commit, values, new Set(tags.filter(isHash)));
   const met = new Set<string>();
   const page: Page = { moves: [], earlier: false };

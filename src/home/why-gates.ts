@@ -1,29 +1,42 @@
 /** What gates said of a commit, or of the push that was to bring it. */
 import { displayText } from "../core/bytes.ts";
-import { vouchedFor } from "../core/ungated.ts";
+import { COMMIT_GATES, type Dated, vouchedFor } from "../core/ungated.ts";
 import type { GateId } from "../core/units.ts";
 import { type Gate, gateById } from "../store/gate.ts";
 import { gatesFrom, gatesOfValue, gatesOnward, saidInGate } from "../store/why.ts";
 import type { FoundCommit } from "../vcs/git/reaching.ts";
+import { openGit } from "../vcs/git.ts";
 import { type Asking, clock, labelOf, type Step, step } from "./why-step.ts";
 
 /** Gates that are looked at around the time of a commit, and how long before its date they may have ended. */
 const NEAR = 200;
 const BEFORE = 2000;
+/** Of which commits of the reflogs such a gate may be instead: those dated so many seconds from this one. */
+const NEIGHBOURS = 5;
 
-/** The gates that judged this very commit while it was made, one line each; none where no record fits. */
-export function commitGateSteps(asking: Asking, commit: FoundCommit): Step[] {
+/**
+ * The gates that judged this very commit while it was made, one line each; none where no record fits. Commits of one
+ * author and second are told apart as in the list of what went round the gates (core/ungated.ts), by the reflogs' others:
+ * a commit made with --no-verify must not get the record of the one before it.
+ */
+export async function commitGateSteps(asking: Asking, commit: FoundCommit): Promise<Step[]> {
   const { home, row } = asking;
   const from = gatesFrom(home.db, row.id, commit.committedAt * 1000 - BEFORE);
   const gates = read(asking, gatesOnward(home.db, row.id, from, NEAR)).filter(
     ({ type, verdict }) => verdict === "pass" && (type === "before-commit" || type === "commit-msg"),
   );
-  const own = gates.filter((gate) => {
-    const vouched = vouchedFor([commit], [gate], () => null);
-    return vouched["before-commit"].has(commit.hash) || vouched["commit-msg"].has(commit.hash);
-  });
-  const last = new Map(own.map((gate) => [gate.type, gate])); // of several that fit, the one right before the commit
-  return [...last.values()].map((gate) => gateStep(asking, gate, "passed"));
+  const fits = (gate: Gate): boolean =>
+    COMMIT_GATES.some((type) => vouchedFor([commit], [gate], () => null)[type].has(commit.hash));
+  if (!gates.some(fits)) return [];
+  const repository = openGit(row.path);
+  const others = (await repository.reflogs()).reverse().map((entry) => entry.commit);
+  const near = others.filter(({ committedAt }) => Math.abs(committedAt - commit.committedAt) <= NEIGHBOURS);
+  const all = new Map<string, Dated>([...near, commit].map((one) => [one.hash, one]));
+  const sorted = [...all.values()].sort((a, b) => a.committedAt - b.committedAt);
+  const vouched = vouchedFor(sorted, gates, (hash) => repository.writtenAt(hash));
+  return COMMIT_GATES.flatMap((type) => vouched[type].get(commit.hash) ?? []).map((gate) =>
+    gateStep(asking, gate, "passed"),
+  );
 }
 
 /** The gates that judged pushes to that value, the oldest first; no more than `most`. */

@@ -4,6 +4,7 @@ import { followedRefs } from "../backoffice/settle.ts";
 import { type ByteString, displayText } from "../core/bytes.ts";
 import { GatepostError } from "../core/errors.ts";
 import { covers } from "../core/hook.ts";
+import { typed } from "../core/shell-word.ts";
 import { PUSH_RECEIVER, WORK_RECEIVERS } from "../shim/install.ts";
 import { readSpool } from "../spool/drain.ts";
 import { namespacedRef } from "../spool/entry.ts";
@@ -35,11 +36,14 @@ export async function unseenSteps(asking: Asking, subject: string, refs: readonl
   if (moved === undefined) return [oldStep(asking, subject)];
   const entry = waitingEntry(asking, moved);
   const to = `${displayText(moved.ref)} of ${row.name}`;
+  const gone = moved.value === null; // then it is the ref itself that was asked about
   if (entry !== null) {
-    const says = `${subject} reached ${to} at ${clock(entry, asking.now)}; what the shim left waits in the spool for the backoffice`;
+    const how = gone ? `${to} was deleted` : `${subject} reached ${to}`;
+    const says = `${how} at ${clock(entry, asking.now)}; what the shim left waits in the spool for the backoffice`;
     return [{ ...waitsForBackoffice(asking, says), step: "spool" }];
   }
-  const says = `${subject} is at ${to}, no shim has told of it, and no pass has seen it yet: the next one finds it`;
+  const how = gone ? `${to} was deleted` : `${subject} is at ${to}`;
+  const says = `${how}, no shim has told of it, and no pass has seen it yet: the next one finds it`;
   return [...(await shimSteps(asking)), { ...waitsForBackoffice(asking, says), step: "spool" }];
 }
 
@@ -63,6 +67,10 @@ function waitingEntry({ home, row, now }: Asking, { ref, value }: Real): number 
 /** What is wrong with the receive shim in the hooks folders that git uses; empty where all is well. */
 export async function shimSteps(asking: Asking): Promise<Step[]> {
   const { home, row } = asking;
+  if (row.folders !== null && hooksFolders(row).every(({ use }) => use === "left")) {
+    const again = mend("Take it in again", `gatepost init ${typed(row.workTree ?? row.path)}`);
+    return [step("shim", "stopped", `${row.name} was taken out, so no shim tells of what arrives`, { mend: again })];
+  }
   const heard = listHooks(home.db).some(({ type, scope }) => type === "after-receive" && covers(scope, row));
   const receivers = row.workTree !== null && heard ? [PUSH_RECEIVER, ...WORK_RECEIVERS] : [PUSH_RECEIVER];
   const folders = await foldersOf(asking);

@@ -20,6 +20,7 @@ import type { RepositoryRow } from "../store/repository.ts";
 import { lastUpdateOf, ledgerValue, receiptsOfNative, updatesTo } from "../store/why.ts";
 import { receivedAs } from "../vcs/fossil/received.ts";
 import { commitNamed, type FoundCommit, named, reaching, refsReaching } from "../vcs/git/reaching.ts";
+import { workTreeAt } from "../vcs/git/work-trees.ts";
 import type { Rows } from "../vcs/repository.ts";
 import { displaced, homeId, isOwner, type OpenHome } from "./open.ts";
 import { isRegistered } from "./register.ts";
@@ -33,7 +34,8 @@ import { type Came, oldStep, waitsForBackoffice, waySteps } from "./why-way.ts";
 export type { Step } from "./why-step.ts";
 export { labelOf } from "./why-step.ts";
 
-export type Question = { repository: RepositoryRow; word: string; hook: Hook | null; where: string };
+/** `from`: a path in the work tree that is meant: HEAD is another commit in each. */
+export type Question = { repository: RepositoryRow; word: string; hook: Hook | null; where: string; from: string };
 
 /** `done`: each hook that was to get it is done with it, or has skipped it by its own rule. */
 export type Why = {
@@ -46,10 +48,10 @@ export type Why = {
 };
 
 /** Answers. Throws GP_NO_COMMIT where nothing knows what is asked about, and GP_USAGE where it is not one thing. */
-export async function why(home: OpenHome, { repository: row, word, hook, where }: Question): Promise<Why> {
+export async function why(home: OpenHome, { repository: row, word, hook, where, from }: Question): Promise<Why> {
   takeInGates(home);
   const asking: Asking = { home, row, hook, where, now: Date.now() as Asking["now"] };
-  const found = row.kind === "fossil" ? await inFossil(asking, word) : await inGit(asking, word);
+  const found = row.kind === "fossil" ? await inFossil(asking, word) : await inGit(asking, word, from);
   const steps = [...homeSteps(asking), ...found.steps];
   const done = steps.every(({ state }) => state === "ok" || state === "skipped");
   return { repository: row.name, ...found, ref: found.ref === null ? null : displayText(found.ref), steps, done };
@@ -85,30 +87,33 @@ function homeSteps(asking: Asking): Step[] {
   return [];
 }
 
-const notFound = ({ row }: Asking, word: string): GatepostError =>
+const notFound = (asking: Asking, word: string): GatepostError =>
   new GatepostError(
     "GP_NO_COMMIT",
-    `${row.name} has no commit or ref "${displayText(fromText(word))}", and none was received.`,
+    `${asking.row.name} has no commit or ref "${displayText(fromText(word))}", and no receipt tells of it.`,
     {
-      hint: `It was not pushed here, or git refused it. What arrived last: gatepost runs`,
+      hint: `It was not pushed here, git refused it, or it is gone since with its branch. What arrived last: ${call(asking, "runs")}`,
     },
   );
+
+const notOne = (word: string): GatepostError =>
+  new GatepostError("GP_USAGE", `More than one object begins with ${word}.`, {
+    hint: "Give more digits of its hash.",
+  });
 
 const isZero = (value: string): boolean => /^0+$/.test(value);
 const isHex = (word: string): boolean => /^[0-9a-f]{4,64}$/.test(word);
 const short = (hash: string): string => hash.slice(0, 12);
 
-async function inGit(asking: Asking, word: string): Promise<Answer> {
+async function inGit(asking: Asking, word: string, from: string): Promise<Answer> {
   const { row } = asking;
   const names = refNames(word);
+  const gitDir = workTreeAt(row.path, from)?.gitDir ?? row.path;
   const [{ objects, ambiguous }, commit] = await Promise.all([
-    named(row.path, [word, ...names]),
-    commitNamed(row.path, word),
+    named(gitDir, [word, ...names]),
+    commitNamed(gitDir, word),
   ]);
-  if (ambiguous)
-    throw new GatepostError("GP_USAGE", `More than one object begins with ${word}.`, {
-      hint: "Give more digits of its hash.",
-    });
+  if (ambiguous) throw notOne(word);
   for (const [at, name] of names.entries()) {
     const ref = fromText(name);
     const value = objects[at + 1]?.hash ?? null;
@@ -144,8 +149,8 @@ function refNames(word: string): string[] {
 async function ofRef(asking: Asking, ref: ByteString, value: string | null): Promise<Answer | null> {
   const { home, row } = asking;
   const last = lastUpdateOf(home.db, row.id, ref);
-  if (value === null && last === null) return null;
   const known = ledgerValue(home.db, row.id, ref);
+  if (value === null && last === null && known === null) return null;
   const subject = value === null ? displayText(ref) : short(value);
   const answer = { subject, hash: value, ref };
   const isSeen = known === value || known?.startsWith("ref:") === true;
@@ -185,6 +190,7 @@ async function unknownToGit(asking: Asking, word: string): Promise<Answer> {
   const [first] = moves;
   if (first !== undefined) {
     const same = moves.filter((move) => move.new === first.new);
+    if (same.length < moves.length) throw notOne(word);
     const subject = short(first.new);
     const gone = step("repository", "ok", `${subject} is gone from ${asking.row.name} today`);
     return { subject, hash: first.new, ref: null, steps: [gone, ...(await arrived(asking, subject, same, null))] };
@@ -214,7 +220,7 @@ async function arrived(
   const [first] = moves;
   const source = first === undefined ? null : receiptById(asking.home.db, first.receipt)?.source;
   const gates = [
-    ...(commit === null || source === "push" ? [] : commitGateSteps(asking, commit)),
+    ...(commit === null || source === "push" ? [] : await commitGateSteps(asking, commit)),
     ...(first === undefined || isZero(first.new) ? [] : pushGateSteps(asking, first.new, 3)),
   ];
   const shims = source === "reconciled" ? await (await import("./why-unseen.ts")).shimSteps(asking) : [];

@@ -62,9 +62,12 @@ export function inspectShim(hooksFolder: string, name: string): ShimState {
   if (!stat.isFile()) return "foreign";
   const text = readFileSync(file, "latin1");
   if (text === shimText(kindOf(name))) return (stat.mode & 0o111) !== 0 ? "ours" : "stale";
-  const whose = whoseText(text);
+  const whose = kindOf(name) === "rest" && firstLine(text) === firstLine(shimText("rest")) ? "ours" : whoseText(text);
   return whose === "ours" ? "stale" : whose;
 }
+
+/** By it the rest of any version is known, which has no sum: after an upgrade it is old, and not another's hook. */
+const firstLine = (text: string): string => text.slice(0, text.indexOf("\n"));
 
 /** The manager that owns a hooks folder and would overwrite what we put there; null when nobody does. */
 export const folderOwner = (hooksFolder: string): string | null =>

@@ -100,6 +100,39 @@ check(
 );
 check(
   "I4",
+  "A run is not for an event of its repository, or of its type",
+  `SELECT 'run ' || r.id AS at FROM event e CROSS JOIN run r ON r.event = e.id
+   WHERE r.repository <> e.repository OR r.type <> 'on:' || e.name`,
+);
+check(
+  "I4",
+  "A hook has two runs for one event",
+  `SELECT 'event ' || event || ', hook ' || hook AS at FROM run WHERE replay_of IS NULL AND event IS NOT NULL
+   GROUP BY event, hook HAVING count(*) > 1`,
+);
+check(
+  "I4",
+  "An event is told of twice while its cause lasts",
+  `SELECT 'event ' || max(id) AS at FROM event WHERE over_at IS NULL GROUP BY repository, name, cause HAVING count(*) > 1`,
+);
+check(
+  "I4",
+  "A run was parked, or a receipt left out, and no event tells of it",
+  `SELECT 'run ' || id AS at FROM run WHERE :complete AND state = 'parked' AND batch IS NOT NULL AND NOT EXISTS (
+     SELECT 1 FROM event e WHERE e.repository = run.repository AND e.name = 'parked' AND e.over_at IS NULL
+       AND e.cause = 'run ' || run.incarnation || '-' || run.id || ', attempt ' || run.attempts)
+   UNION ALL
+   SELECT 'batch ' || id AS at FROM batch WHERE :complete AND left_out > 0 AND NOT EXISTS (
+     SELECT 1 FROM event e WHERE e.repository = batch.repository AND e.name = 'left-out' AND e.over_at IS NULL
+       AND e.cause = 'batch ' || batch.id)`,
+);
+check(
+  "I4",
+  "A paused repository does not know since when its window stands still",
+  "SELECT 'repository ' || id AS at FROM repository WHERE paused IS NOT NULL AND held_from IS NULL",
+);
+check(
+  "I4",
   "A run failed, was parked or skipped without a reason",
   "SELECT 'run ' || id AS at FROM run WHERE state IN ('failed', 'parked', 'skipped') AND ifnull(reason, '') = ''",
 );
@@ -161,7 +194,7 @@ check(
 check(
   "I14",
   "A run is open without an attempt, or an attempt without its run",
-  `SELECT 'run ' || id AS at FROM run WHERE state = 'running' AND batch IS NOT NULL
+  `SELECT 'run ' || id AS at FROM run WHERE state = 'running' AND gate IS NULL
      AND (SELECT count(*) FROM attempt WHERE attempt.run = run.id AND ended_at IS NULL) <> 1
    UNION ALL
    SELECT 'run ' || run AS at FROM attempt
@@ -172,7 +205,7 @@ check(
   "A row refers to one that is not there",
   `SELECT "table" || ' ' || ifnull(rowid, '') AS at FROM pragma_foreign_key_check`,
 );
-for (const table of ["repository", "hook", "receipt", "batch", "gate", "run"])
+for (const table of ["repository", "hook", "receipt", "batch", "gate", "event", "run"])
   check(
     "I14",
     `The counter of ${table} is behind, so that numbers would be given out again`,

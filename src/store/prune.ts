@@ -5,25 +5,41 @@ import { all, change, type Database, one } from "./database.ts";
 const prunable = `state NOT IN ('waiting', 'running', 'parked') AND id < ifnull((
     SELECT id FROM run newer WHERE newer.repository = run.repository ORDER BY id DESC LIMIT 1 OFFSET :keep - 1), 0)`;
 
-type Pruned = { gate: GateId | null };
-const oldRuns = all<Pruned, { before: number; keep: number; limit: number }>(
-  `DELETE FROM run WHERE id IN (
-     SELECT id FROM run WHERE ended_at < :before AND ${prunable} ORDER BY ended_at LIMIT :limit) RETURNING gate`,
+const oldRuns = all<{ id: RunId }, { before: number; keep: number; limit: number }>(
+  `SELECT id FROM run WHERE ended_at < :before AND ${prunable} ORDER BY ended_at LIMIT :limit`,
 );
-const anyRuns = all<Pruned, { keep: number; limit: number }>(
-  `DELETE FROM run WHERE id IN (
-     SELECT id FROM run WHERE ended_at IS NOT NULL AND ${prunable} ORDER BY ended_at LIMIT :limit) RETURNING gate`,
+const anyRuns = all<{ id: RunId }, { keep: number; limit: number }>(
+  `SELECT id FROM run WHERE ended_at IS NOT NULL AND ${prunable} ORDER BY ended_at LIMIT :limit`,
+);
+const replayed = all<{ id: RunId }, { ids: string }>(
+  `SELECT DISTINCT replay_of AS id FROM run WHERE replay_of IN (SELECT value FROM json_each(:ids)) ORDER BY id`,
+);
+const passOn = change<{ id: RunId }>(
+  `UPDATE run SET replay_of = coalesce((SELECT replay_of FROM run gone WHERE gone.id = :id),
+     (SELECT min(id) FROM run first WHERE first.replay_of = :id))
+   WHERE replay_of = :id AND (id > (SELECT min(id) FROM run first WHERE first.replay_of = :id)
+     OR (SELECT replay_of FROM run gone WHERE gone.id = :id) IS NOT NULL)`,
+);
+const remove = all<{ gate: GateId | null }, { ids: string }>(
+  "DELETE FROM run WHERE id IN (SELECT value FROM json_each(:ids)) RETURNING gate",
 );
 const emptyGate = change<{ id: GateId }>(
   "DELETE FROM gate WHERE id = :id AND NOT EXISTS (SELECT 1 FROM run WHERE run.gate = gate.id)",
 );
 
 /** Deletes up to `limit` runs that ended before `before` (null: however young), oldest first, and gates with the last of
- *  their runs; returns how many runs. */
+ *  their runs; returns how many runs. Of several replays of one run that goes, the first is what the others replay from
+ *  then on: only one run of a hook on a batch may be no replay. */
 export function pruneRuns(db: Database, before: Instant | null, keep: number, limit: number): number {
-  const pruned = before === null ? anyRuns(db, { keep, limit }) : oldRuns(db, { before, keep, limit });
-  for (const id of new Set(pruned.map(({ gate }) => gate))) if (id !== null) emptyGate(db, { id });
-  return pruned.length;
+  const chosen = before === null ? anyRuns(db, { keep, limit }) : oldRuns(db, { before, keep, limit });
+  const ids = JSON.stringify(chosen.map(({ id }) => id));
+  for (const { id } of replayed(db, { ids })) {
+    passOn(db, { id });
+    remove(db, { ids: JSON.stringify([id]) });
+  }
+  const gates = new Set(remove(db, { ids }).map(({ gate }) => gate));
+  for (const id of gates) if (id !== null) emptyGate(db, { id });
+  return chosen.length;
 }
 
 const emptyBatches = change<{ before: number; limit: number }>(

@@ -88,7 +88,16 @@ export const renameRepository = change<{ id: RepositoryId; name: string }>(
   "UPDATE repository SET name = :name WHERE id = :id",
 );
 
-export const removeRepository = change<{ id: RepositoryId }>("DELETE FROM repository WHERE id = :id");
+// Two replays of one run would be none of any while the runs go one after the other, and that is refused.
+const loosenReplays = change<{ id: RepositoryId }>(
+  "UPDATE run SET replay_of = id WHERE repository = :id AND replay_of IS NOT NULL",
+);
+const removeRow = change<{ id: RepositoryId }>("DELETE FROM repository WHERE id = :id");
+/** Takes a repository out of the home, with all that happened in it. To be called in a transaction. */
+export function removeRepository(db: Database, { id }: { id: RepositoryId }): void {
+  loosenReplays(db, { id });
+  removeRow(db, { id });
+}
 
 /** Notes a look at the refs: when it was, and the fingerprint to compare with (null: look again next time). */
 export const noteLook = change<{ id: RepositoryId; fingerprint: string | null; now: Instant }>(
@@ -116,7 +125,7 @@ export const noteHooksSeen = change<{ id: RepositoryId; seen: string | null }>(
 );
 
 const noteFolders = change<{ id: RepositoryId; folders: string }>(
-  "UPDATE repository SET hooks_folders = :folders WHERE id = :id",
+  "UPDATE repository SET hooks_folders = :folders, hooks_seen = NULL WHERE id = :id",
 );
 export const putHooksFolders = (db: Database, id: RepositoryId, folders: readonly HooksFolder[]): void =>
   void noteFolders(db, { id, folders: JSON.stringify(folders) });

@@ -6,18 +6,22 @@ import { type EventRun, RUN_COLUMNS, type Run } from "./run.ts";
 /** Which: null stands for any. `since`: made, or received, at this time or later. */
 export type Which = { repository: RepositoryId | null; hook: HookId | null; since: Instant | null };
 
-const ended = all<Run | EventRun, Which & { states: string }>(
+const ended = all<Run | EventRun, Which & { states: string; idle: number }>(
   `SELECT ${RUN_COLUMNS} FROM run
-   WHERE state IN (SELECT value FROM json_each(:states)) AND gate IS NULL AND hook IN (SELECT id FROM hook)
+   WHERE state IN (SELECT value FROM json_each(:states)) AND gate IS NULL
+     AND (:idle OR EXISTS (SELECT 1 FROM hook h WHERE h.id = run.hook AND h.type = run.type))
      AND (:repository IS NULL OR repository = :repository) AND (:hook IS NULL OR hook = :hook)
      AND (:since IS NULL OR made_at >= :since)
      AND NOT EXISTS (SELECT 1 FROM run newer WHERE newer.replay_of = run.id)
    ORDER BY id`,
 );
-/** The runs in these states that the backoffice could run again, oldest first: none of a deleted hook, and none that was
- *  run again since. */
-export const endedRuns = (db: Database, states: readonly string[], which: Which): (Run | EventRun)[] =>
-  ended(db, { ...which, states: JSON.stringify(states) });
+/** The runs in these states, oldest first, less those that were run again since; with `idle` also those that nothing would
+ *  come of now, as their hook was deleted, switched off or made one of another type. */
+export const endedRuns = (
+  db: Database,
+  states: readonly string[],
+  { idle, ...which }: Which & { idle: boolean },
+): (Run | EventRun)[] => ended(db, { ...which, states: JSON.stringify(states), idle: Number(idle) });
 
 export type LeftOut = { receipt: ReceiptId; repository: RepositoryId; batch: BatchId };
 const leftOut = all<LeftOut, { repository: number | null; since: number | null }>(

@@ -105,6 +105,14 @@ const open = each<Run | EventRun, { repository: number }>(
 export const openRuns = (db: Database, repository: RepositoryId): IterableIterator<Run | EventRun> =>
   open(db, { repository });
 
+const runningHooks = all<{ hook: HookId }, { repository: number }>(
+  `SELECT r.hook FROM attempt a CROSS JOIN run r ON r.id = a.run
+   WHERE a.ended_at IS NULL AND r.repository = :repository`,
+);
+/** The hooks that run in a repository now. */
+export const hooksRunning = (db: Database, repository: RepositoryId): Set<HookId> =>
+  new Set(runningHooks(db, { repository }).map(({ hook }) => hook));
+
 const repositories = all<{ repository: RepositoryId }>(
   "SELECT DISTINCT repository FROM run WHERE state IN ('waiting', 'running')",
 );

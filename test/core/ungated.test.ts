@@ -97,7 +97,7 @@ const message = { type: "commit-msg", native: "commit-msg" } as const;
 const packed = () => null;
 const judged = (commits: Dated[], records: Passed[], written: Record<string, number> | null = null) => {
   const vouched = vouchedFor(commits, records, written === null ? packed : (hash) => written[hash] ?? null);
-  return [...vouched["before-commit"]].sort();
+  return [...vouched["before-commit"].keys()].sort();
 };
 const MINUTE = 60_000;
 

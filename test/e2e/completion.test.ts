@@ -171,6 +171,7 @@ describe("what bash puts on the line", () => {
   it("takes up where bash cuts, which is at a colon", () => {
     expect(bash("gatepost hook add --type git:post-m")).toEqual(["post-merge"]);
     expect(bash("gatepost hook add --type=git:post-m")).toEqual(["post-merge"]);
+    expect(bash("gatepost hook add --type on:p")).toEqual(["parked"]);
     expect(bash('gatepost hook add --type "git:post-m')).toEqual(["git:post-merge"]);
     expect(bash("gatepost hook add --type git\\:post-m")).toEqual(["git:post-merge"]);
   });

@@ -191,6 +191,7 @@ describe("a file that cannot be applied", () => {
     for (const [spec, message] of [
       [{ ...ci, advisory: true }, "hooks[0]: --advisory is not for after-receive hooks"],
       [{ ...ci, command: " " }, "hooks[0].command: The command is empty"],
+      [{ ...ci, command: "echo \ud83d" }, "hooks[0].command: has half of a character"],
       [{ ...ci, command: "echo $((%R))" }, "hooks[0].command: "],
       [{ ...ci, type: "start-commit" }, "hooks[0].type: A Git repository cannot fire start-commit hooks"],
       [{ name: "x", type: "before-ref", command: "true" }, "hooks[0]: names no repository"],

@@ -235,6 +235,11 @@ describe("uninstall", () => {
     app.write("update", "#!/bin/sh\nexit 0");
     expect(app.uninstall().code).toBe(0);
     const before = standing(app.hooks);
+    expect(app.move(), "where nothing would run them").toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`Take it in again: gatepost init ${app.bare}\n`),
+    });
+    expect(standing(app.hooks)).toEqual(before);
     expect(world.gatepost(["init", app.bare]).code).toBe(0);
     app.write("post-receive", noting("post-receive", app.log), 0o711);
     expect(app.move()).toMatchObject({ code: 2, stderr: expect.stringContaining("was put over Gatepost's shim") });
@@ -243,7 +248,9 @@ describe("uninstall", () => {
     expect(standing(app.hooks)).not.toEqual(before);
     expect(app.push("one").code).toBe(0);
     expect(world.gatepost(["hook", "edit", "update", "-R", app.bare, "--command", "true"]).code).toBe(0);
-    expect(app.uninstall().stderr).toContain("hook update, which was edited since, is switched off");
+    expect(app.uninstall().stderr).toContain(
+      `hook update, which was edited since, is switched off: gatepost hook list --home ${app.bare}/gatepost`,
+    );
     expect(standing(app.hooks)).toEqual(before);
     expect(world.gatepost(["init", app.bare]).code).toBe(0);
     expect(JSON.parse(world.gatepost(["hook", "list", "--json", "-R", app.bare]).stdout)).toMatchObject({

@@ -2,7 +2,7 @@
 import * as fs from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { pauseRepositories } from "../../src/home/pause.ts";
-import { makeWorld, until } from "../helpers/cli.ts";
+import { makeWorld, program, until } from "../helpers/cli.ts";
 import { backdate, enter, leave, type Served, serve } from "../helpers/served.ts";
 
 const world = makeWorld();
@@ -59,7 +59,7 @@ test("what a pause holds back waits, too, and is named as paused", async () => {
   const late = check(r);
   expect(late).toMatchObject({
     code: 1,
-    stdout: expect.stringMatching(/1 receipt of \S+ waits: paused by .* paused since /),
+    stdout: expect.stringMatching(/1 receipt of \S+ waits: paused by .* paused for /),
   });
   const shown = world.gatepost(["status", "-R", r.path]).stdout;
   expect(shown).toMatch(/^PAUSED \S+, by .*: migration\. To go on: gatepost resume -R /m);
@@ -129,4 +129,36 @@ test("a database that cannot be used is one line and code 1 for monitoring; a wr
   expect(world.gatepost(["status", "-R", r.path]).code, "without --check, as every command").toBe(5);
   expect(world.gatepost(["status", "--check", "--home", world.at("nowhere")]).code).toBe(3);
   expect(check(r, "--max-wait", "soon").code).toBe(2);
+});
+
+test("what it says to type works as it is, from any folder and whatever a repository is called; what was taken out is named", () => {
+  const odd = world.at("it's odd.git");
+  world.git(["init", "-q", "--bare", odd]);
+  world.gatepost(["init", odd]);
+  world.gatepost(["hook", "add", "-R", odd, "--type", "after-receive", "--name", "ci", "--command", "true"]);
+  fs.mkdirSync(world.at("bin"));
+  fs.symlinkSync(program, world.at("bin", "gatepost"));
+  const env = { PATH: `${world.at("bin")}:${world.env["PATH"]}` };
+  const shown = () => world.gatepost(["status", "--home", `${odd}/gatepost`]).stdout;
+  world.gatepost(["pause", "-R", odd]);
+  world.gatepost(["pause", "--hook", "ci", "-R", odd]);
+  const calls = [...shown().matchAll(/To go on: (.*)$/gm)].map(([, call = ""]) => call);
+  expect(calls).toHaveLength(2);
+  for (const call of calls) expect(world.run(["sh", "-c", call], { cwd: "/", env })).toMatchObject({ code: 0 });
+  expect(shown()).toContain("All is well.");
+
+  world.gatepost(["uninstall", "-R", odd]);
+  const mend = /^WARN .*was taken out.*\. Mend: (.*)$/m.exec(shown())?.[1] ?? "";
+  const asked = world.git(["commit-tree", "-m", "x", world.git(["mktree"], { cwd: odd, input: "" })], { cwd: odd });
+  world.git(["update-ref", "refs/heads/main", asked], { cwd: odd });
+  const why = world.gatepost(["why", "main", "-R", odd]).stdout;
+  expect(why).toContain(`it's odd.git was taken out, so no shim tells of what arrives. Take it in again: ${mend}\n`);
+  expect(why, "and nothing that would not help").not.toContain("doctor --fix");
+  expect(world.run(["sh", "-c", mend], { cwd: "/", env })).toMatchObject({ code: 0 });
+  expect(shown()).toContain("All is well.");
+  fs.renameSync(odd, `${odd}.away`);
+  fs.mkdirSync(odd);
+  fs.renameSync(`${odd}.away/gatepost`, `${odd}/gatepost`);
+  world.gatepost(["backoffice", "--home", `${odd}/gatepost`]);
+  expect(shown()).toMatch(/^WARN .*cannot be looked at: .*[^.]\. Mend: /m);
 });

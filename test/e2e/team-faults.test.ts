@@ -79,6 +79,24 @@ describe("what was compiled", () => {
     }
   });
 
+  it("is made anew in the place of whatever stands there instead, such as what a copy made that follows links", () => {
+    const whole = (): void => {
+      expect(refuses()).toBe(true);
+      expect(gatepost("doctor")).toMatchObject({ code: 0 });
+    };
+    fs.cpSync(team("now"), team("copy"), { recursive: true, dereference: true });
+    fs.rmSync(team("now"));
+    fs.renameSync(team("copy"), team("now"));
+    expect(refuses()).toBe(true);
+    fs.appendFileSync(join(app, "gatepost.json"), "\n");
+    whole();
+    for (const put of [() => fs.symlinkSync("nowhere", team()), () => fs.writeFileSync(team(), "")]) {
+      fs.rmSync(team(), { recursive: true });
+      put();
+      whole();
+    }
+  });
+
   it("where the sign that somebody agreed is gone, doctor says so and puts it back", () => {
     fs.rmSync(team(), { recursive: true });
     expect(commit()).toMatchObject({ code: 0 });

@@ -92,6 +92,23 @@ describe("a colleague's clone", () => {
     expect(gatepost(["init"])).toMatchObject({ code: 0, stderr: "" });
   });
 
+  it("is told by hook list where the team's hooks are, and whether they run", () => {
+    gatepost(["init", "--no-team"]);
+    expect(gatepost(["hook", "list"])).toEqual({
+      ...{ code: 0, stdout: "" },
+      stderr: "gatepost.json: 2 hooks of the team do not run here: gatepost init\n",
+    });
+    agree();
+    expect(gatepost(["hook", "list"])).toEqual({
+      ...{ code: 0, stdout: "" },
+      stderr: "gatepost.json: 2 hooks of the team run here too: lint (before-commit), no-bad (before-commit)\n",
+    });
+    expect(gatepost(["hook", "list", "-R", clone], origin).stderr).toContain("run here too: lint");
+    expect(gatepost(["hook", "list", "--json"])).toMatchObject({ code: 0, stderr: "" });
+    fs.writeFileSync(join(clone, "gatepost.json"), "{");
+    expect(gatepost(["hook", "list"])).toMatchObject({ code: 0, stderr: expect.stringContaining("is not JSON") });
+  });
+
   it("that says no on its terminal has everything but the team's hooks, and can say yes later", () => {
     const program = [process.execPath, join(import.meta.dirname, "../../bin/gatepost"), "init"];
     const asked = (answer: string): Outcome =>

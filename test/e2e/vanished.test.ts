@@ -3,6 +3,7 @@ import * as fs from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { uninstall } from "../../src/home/uninstall.ts";
+import { textSum } from "../../src/shim/text-sum.ts";
 import { makeWorld, silent, until } from "../helpers/cli.ts";
 import { fossilGated } from "../helpers/fossil-gated.ts";
 import { enter, leave, type Served, serve } from "../helpers/served.ts";
@@ -95,6 +96,21 @@ test("each full look, too, tells of what it puts back", async () => {
   await r.pass();
   expect(r.complaints).toHaveLength(1);
   expect(isShim(hook(r, "pre-receive"))).toBe(true);
+});
+
+test("shims that another version of Gatepost put there are renewed without a word, and are no alarm", async () => {
+  const r = await gated();
+  const now = fs.readFileSync(hook(r, "gatepost/gate.sh"), "latin1");
+  fs.writeFileSync(hook(r, "gatepost/gate.sh"), `${now}# of an older version\n`, "latin1");
+  const shim = fs.readFileSync(hook(r, "pre-receive"), "latin1").split("\n");
+  const older = [shim[0], "# gatepost shim 1 gate @SUM@", ...shim.slice(2), "# of an older version"].join("\n");
+  fs.writeFileSync(hook(r, "pre-receive"), older.replace("@SUM@", textSum(older)), "latin1");
+  expect(world.gatepost(["status", "--check", "--home", r.home.dir]).code).toBe(0);
+  r.home.db.sqlite.exec("DELETE FROM setting WHERE name = 'looked.at'");
+  expect(world.gatepost(["backoffice", r.path])).toEqual(silent);
+  expect(fs.readFileSync(hook(r, "gatepost/gate.sh"), "latin1")).toBe(now);
+  expect(fs.readFileSync(hook(r, "pre-receive"), "latin1")).toBe(shim.join("\n"));
+  expect(causes(r)).toEqual([]);
 });
 
 test("status --check sees it before any pass does", async () => {

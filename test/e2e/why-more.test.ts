@@ -145,3 +145,25 @@ test("commits of a work tree name the gates that judged them", async () => {
     expect.stringMatching(/^ {2}hook 1 \(ci\) run a-\d: done at AT$/),
   ]);
 });
+
+test("of commits of one author and second, each gets the record of its own gate, and one that went round gets none", async () => {
+  const tree = world.workTree("quick");
+  world.commit(tree);
+  const w = await watch(world, tree);
+  world.gatepost(["hook", "add", "-R", tree, "--type", "commit-msg", "--name", "lint", "--command", "true"]);
+  const date = `@${Math.floor(Date.now() / 1000)} +0000`;
+  const env = { GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date };
+  const made = [{ more: {} }, { more: { GATEPOST_SKIP: "lint" } }, { more: {}, args: ["--no-verify"] }, { more: {} }];
+  const hashes = made.map(({ more, args = [] }, number) => {
+    world.git(["commit", "-q", "--allow-empty", "-m", `${number}`, ...args], { cwd: tree, env: { ...env, ...more } });
+    return world.git(["rev-parse", "HEAD"], { cwd: tree });
+  });
+  await w.pass({ stay: true });
+  const said = hashes.map((hash) => answer(w, 1, hash).filter((line) => line.startsWith("commit-msg")));
+  expect(said).toEqual([
+    ["commit-msg passed at AT: hook 1 (lint) ok."],
+    ["commit-msg passed at AT: hook 1 (lint) skipped: GATEPOST_SKIP names it."],
+    [],
+    ["commit-msg passed at AT: hook 1 (lint) ok."],
+  ]);
+});

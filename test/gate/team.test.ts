@@ -88,6 +88,20 @@ describe.each(STAND_SHELLS)("where /bin/sh is %s", (shell) => {
     expect([called(), fs.existsSync(stand.log)]).toEqual([false, false]);
   });
 
+  it("a link is left to Node, also where it leads to the very text that was compiled", () => {
+    for (const size of [0, 1100]) {
+      team({ command: `: ${"x".repeat(size)}` });
+      fs.renameSync(at("gatepost.json"), at("other.json"));
+      fs.symlinkSync("other.json", at("gatepost.json"));
+      follower("gatepost.json: it is a symbolic link\nedit it\n", 2);
+      expect(ask()).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining("it is a symbolic link. Mend it: edit it."),
+      });
+      fs.rmSync(at("gatepost.json"));
+    }
+  });
+
   it("where nobody agreed, the file is not looked at", () => {
     fs.writeFileSync(at("gatepost.json"), bytesOf([{ command: "exit 1" }]));
     expect(ask()).toEqual({ code: 0, stdout: "", stderr: "" });

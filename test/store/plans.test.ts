@@ -48,6 +48,7 @@ const whole: readonly [RegExp, string[], string][] = [
   [/^SELECT DISTINCT repository FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only"],
   [/^SELECT id, incarnation FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only"],
   [/^SELECT run, number, .* FROM attempt WHERE ended_at IS NULL/, ["attempt USING INDEX attempt_open"], "open ones"],
+  [/^SELECT r\.hook FROM attempt a CROSS JOIN run r /, ["a USING INDEX attempt_open"], "open ones"],
   [/^SELECT 1 AS found FROM run WHERE state IN/, ["run USING INDEX run_open"], "open runs only, up to the first"],
   [/^SELECT repository, hook, .* WHERE state IN .* GROUP BY/, ["run USING INDEX run_open"], "open runs only"],
   [/^SELECT repository, hook, .* WHERE state = 'parked' GROUP BY/, ["run USING INDEX run_parked"], "parked runs only"],
@@ -60,6 +61,7 @@ const whole: readonly [RegExp, string[], string][] = [
     "a copied home forgets its past",
   ],
   [/^UPDATE repository SET cursor = 0,/, ["repository"], "a copied home forgets its past"],
+  [/^SELECT .* FROM run WHERE state IN \(SELECT .* AND gate IS NULL .* ORDER BY id$/, ["run"], "asked for by a person"],
   // Only when a backup is restored.
   [/ sqlite_sequence\b/, ["sqlite_sequence"], "a row for each table"],
   [/^UPDATE repository SET fingerprint = NULL, looked_at = 0$/, ["repository"], "a restored home is looked at"],

@@ -58,6 +58,8 @@ describe("a repository of the usual kind", () => {
 describe("a doubt is left to git", () => {
   it.each<[string, () => string]>([
     ["core.hooksPath", () => configured(bare(), "core.hooksPath", "elsewhere")],
+    ["a quote that does not end", () => written(bare(), '[user]\n\tname = "al\n')],
+    ["settings that look like the core's", () => written(bare(), '[core "x"]\n\tsharedRepository = group\n')],
     ["core.worktree", () => configured(tree(), "core.worktree", "..")],
     ["an include", () => configured(bare(), "include.path", "more")],
     ["a conditional include", () => configured(bare(), "includeIf.gitdir:/.path", "more")],

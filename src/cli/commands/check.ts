@@ -66,7 +66,7 @@ async function check(given: Options): Promise<void> {
       progress.show(`${done} of ${total} commits, ${refused} refused`);
     },
   }).finally(progress.clear);
-  process.exitCode = refused > 0 || result.interrupted ? 1 : 0;
+  process.exitCode = refused > 0 || result.interrupted || checkedSoFar < result.total ? 1 : 0;
   if (result.leftOut !== null) say(`Mind: ${plain(result.leftOut)}`);
   const counts = { commits: result.total, checked: checkedSoFar, passed: checkedSoFar - refused, refused };
   if (given.json) return printJson(toJson(result, counts, found));

@@ -1,10 +1,11 @@
 /** `hook list|status|types|export`: what there is. For hooks without options, list and status look as Fossil's do. */
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { GatepostError } from "../../core/errors.ts";
 import { type Hook, patternsOf } from "../../core/hook.ts";
 import { paint, plain, print, printJson, say, table } from "../output.ts";
 import { addWhere, type Opened, type Where, withHome } from "../where.ts";
-import { ago } from "../words.ts";
+import { ago, counted } from "../words.ts";
 
 type Options = Where & { json?: boolean };
 
@@ -96,7 +97,25 @@ async function list(given: Options): Promise<void> {
       };
       print(hooks.map((hook) => block(hook, words(hook))).join("\n\n"));
     }
+    if (!given.json && repository !== null) await sayTeam(repository, given.repository ?? ".");
   });
+}
+
+/** The team's hooks stand in a file of their own: somebody who looks for them here is told so. */
+async function sayTeam(repository: NonNullable<Opened["repository"]>, at: string): Promise<void> {
+  const { lookAtTeam, TEAM_FILE } = await import("../../home/team.ts");
+  try {
+    const found = lookAtTeam(repository, resolve(at));
+    if (found?.team == null || found.team.hooks.length === 0) return;
+    const count = counted(found.team.hooks.length, "hook");
+    const names = found.team.hooks.map(({ id, name, type }) => `${name ?? id} (${type})`).join(", ");
+    const one = found.team.hooks.length === 1;
+    if (found.agreed) say(plain(`${TEAM_FILE}: ${count} of the team ${one ? "runs" : "run"} here too: ${names}`));
+    else say(plain(`${TEAM_FILE}: ${count} of the team ${one ? "does" : "do"} not run here: gatepost init`));
+  } catch (error) {
+    if (!(error instanceof GatepostError)) throw error;
+    say(plain(error.message)); // its gate refuses, and says so; the list is none the worse for it
+  }
 }
 
 const quoted = (text: string): string => `'${text.replaceAll("'", "''")}'`;

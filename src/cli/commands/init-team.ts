@@ -83,7 +83,8 @@ async function agreed(): Promise<boolean> {
   try {
     return /^y(es)?$/i.test((await terminal.question("Run these, and follow changes of the file? [y/N] ")).trim());
   } catch {
-    return false; // Ctrl-C, Ctrl-D
+    process.stderr.write("\n"); // Ctrl-C, Ctrl-D: what follows is no answer to the question
+    return false;
   } finally {
     terminal.close();
   }

@@ -77,16 +77,19 @@ async function filterFor({ home, repository }: Opened, given: Options): Promise<
     since: given.since === undefined ? null : requireInstant(given.since, "--since", Date.now()),
     after: null,
     refused: given.refused === true,
-    within: given.commit === undefined ? null : await arrivedWith({ home, repository }, given.commit),
+    within: given.commit === undefined ? null : await arrivedWith({ home, repository }, given),
     limit: requireCount(given.limit ?? "20", "--limit", 1),
   };
 }
 
-async function arrivedWith({ home, repository }: Opened, word: string): Promise<NonNullable<RunFilter["within"]>> {
+async function arrivedWith(
+  { home, repository }: Opened,
+  { commit: word = "", repository: from = process.cwd() }: Options,
+): Promise<NonNullable<RunFilter["within"]>> {
   if (repository === null)
     throw new GatepostError("GP_USAGE", "--commit is of one repository.", { hint: "Add -R REPOSITORY." });
   const { arrivedIn } = await import("../../home/why.ts");
-  return arrivedIn(home, { repository, word, hook: null, where: "" });
+  return arrivedIn(home, { repository, word, hook: null, where: "", from });
 }
 
 const HEADINGS = [" RUN", "WHEN", "REPOSITORY", "HOOK", "WHAT", " TOOK", "END"] as const;

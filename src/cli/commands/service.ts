@@ -124,7 +124,8 @@ async function agreed(): Promise<boolean> {
   try {
     return /^y(es)?$/i.test((await terminal.question("Write this? [y/N] ")).trim());
   } catch {
-    return false; // Ctrl-C, Ctrl-D
+    process.stderr.write("\n"); // Ctrl-C, Ctrl-D: what follows is no answer to the question
+    return false;
   } finally {
     terminal.close();
   }

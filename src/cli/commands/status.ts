@@ -1,6 +1,7 @@
 /** `gatepost status`: how a home is, on one screen; `--check`: in one line, for monitoring. */
 import type { Command } from "commander";
 import { GatepostError } from "../../core/errors.ts";
+import { typed } from "../../core/shell-word.ts";
 import { formatDuration, type Millis } from "../../core/units.ts";
 import type { Status } from "../../home/status.ts";
 import { paint, plain, print, printJson } from "../output.ts";
@@ -23,7 +24,7 @@ Examples:
   gatepost status --check --home /srv/git/.gatepost || mail -s gatepost root </dev/null
 
 Exit code of --check: 0 all is well; 1 a run is parked, something waits for longer than --max-wait (paused or not), a shim
-is missing, the last backoffice could not start, or the database cannot be used.`,
+is missing, the last backoffice could not start, the home was copied or moved, or the database cannot be used.`,
     )
     .action(status);
 }
@@ -70,7 +71,7 @@ const aliveWords = ({ backoffice }: Status, now: number): string | null =>
 function oneLine(found: Status, now: number): string {
   const alarms = found.troubles.filter(({ alarms }) => alarms).map(({ says }) => says);
   const oldest = found.waits.reduce((longest, { since }) => Math.max(longest, now - since), 0);
-  const paused = found.paused.repositories.map(({ name, pause }) => `${name} paused since ${length(now - pause.at)}`);
+  const paused = found.paused.repositories.map(({ name, pause }) => `${name} paused for ${length(now - pause.at)}`);
   const waits = found.waits.length === 0 ? "nothing waits" : `the oldest waits ${length(oldest)}`;
   const alive = aliveWords(found, now);
   const backoffice = alive === null ? "no backoffice running" : `backoffice ${alive}`;
@@ -93,6 +94,7 @@ function screen(found: Status, now: number): string {
         String(repositories.count),
         some(paused.repositories.length, "paused"),
         some(repositories.unreachable.length, "not reachable"),
+        some(repositories.takenOut.length, "taken out"),
       ]),
     ],
     ["hooks", few([String(found.hooks), some(paused.hooks.length, "paused")])],
@@ -108,15 +110,17 @@ function screen(found: Status, now: number): string {
     ],
     ["database", `${(found.databaseBytes / 1024 / 1024).toFixed(1)} MiB`],
   ];
+  const home = ` --home ${typed(found.home)}`; // a name alone means nothing in another folder
   const out = lines.map(([name, text]) => `${name.padEnd(13)} ${plain(text)}`);
-  for (const { name, pause } of paused.repositories) out.push(pausedLine(name, pause, now, `-R ${name}`));
+  for (const { name, pause } of paused.repositories) out.push(pausedLine(name, pause, now, `-R ${typed(name)}${home}`));
   for (const { hook, pause } of paused.hooks) {
     const word = hook.name ?? String(hook.id);
-    out.push(pausedLine(`hook ${word}`, pause, now, `--hook ${word}`));
+    out.push(pausedLine(`hook ${word}`, pause, now, `--hook ${word}${home}`));
   }
   for (const { says, mend, alarms } of found.troubles) {
     const level = alarms ? paint("red", "FAIL") : paint("yellow", "WARN");
-    out.push(`${level}  ${plain(says)}${mend === null ? "" : `. Mend: ${plain(mend)}`}`);
+    const sentence = plain(says).replace(/\.$/, "");
+    out.push(`${level}  ${sentence}${mend === null ? "" : `. Mend: ${plain(mend)}`}`);
   }
   if (found.troubles.length === 0) out.push(paint("green", "All is well."));
   return out.join("\n");
@@ -144,5 +148,5 @@ function waitsWords(waits: Status["waits"], now: number): string {
   const [oldest] = [...waits].sort((a, b) => a.since - b.since);
   if (oldest === undefined) return "nothing";
   const of = oldest.repository === null ? "" : ` (${oldest.repository}: ${oldest.why})`;
-  return `${kinds.join(", ")}; the oldest since ${length(now - oldest.since)}${of === "" ? ` (${oldest.why})` : of}`;
+  return `${kinds.join(", ")}; the oldest for ${length(now - oldest.since)}${of === "" ? ` (${oldest.why})` : of}`;
 }

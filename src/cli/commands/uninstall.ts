@@ -49,7 +49,7 @@ export function registerUninstall(program: Command): void {
         for (const hook of switchedOff)
           say(
             plain(
-              `Its file is back; hook ${hook}, which was edited since, is switched off: gatepost hook show ${hook}`,
+              `Its file is back; hook ${hook}, which was edited since, is switched off: gatepost hook list --home ${typed(home.dir)}`,
             ),
           );
         if (editorGone)

@@ -36,12 +36,15 @@ async function answer(word: string, given: Options): Promise<void> {
       throw new GatepostError("GP_USAGE", "In which repository?", { hint: "Add -R REPOSITORY." });
     const { labelOf, why } = await import("../../home/why.ts");
     const hook = given.hook === undefined ? null : (await import("../../home/hooks.ts")).findHook(home, given.hook);
-    const found = await why(home, { repository, word, hook, where: whereIn(given) });
+    const found = await why(home, { repository, word, hook, where: whereIn(given), from: fromOf(given) });
     if (given.json) printJson(toJson(found));
     else print(lines(found, labelOf).join("\n"));
     process.exitCode = found.done ? 0 : 1;
   });
 }
+
+/** The work tree that is meant: HEAD is another commit in each. */
+const fromOf = ({ repository }: Options): string => repository ?? process.cwd();
 
 /** The options of the call that say where, for the calls that it names. */
 const whereIn = ({ home, repository }: Options): string =>

@@ -58,9 +58,9 @@ function commandOf(name: string, content: Buffer, run: (name: string) => string,
     if (shell === null) return null;
     return { command: `${shell} -c 'f=$1; shift; . "$f"' ${there?.(name)} ${run(name)} "$@"`, copy: true };
   }
-  const shebang = /^#![ \t]*(?:\/usr)?\/bin\/(?:env[ \t]+)?sh(?:[ \t]+-([a-z]+))?[ \t]*\n/.exec(text);
-  if (!isText || (shebang === null && text.startsWith("#!")) || shebang?.[1]?.includes("c"))
-    return { command: `${run(name)} "$@"`, copy: true };
+  // Options that `set` does not take, such as -l, are for the program that runs a copy.
+  const shebang = /^#![ \t]*(?:\/usr)?\/bin\/(?:env[ \t]+sh|sh(?:[ \t]+-([aefuvxC]+))?)[ \t]*\n/.exec(text);
+  if (!isText || (shebang === null && text.startsWith("#!"))) return { command: `${run(name)} "$@"`, copy: true };
   const options = shebang?.[1] === undefined ? "" : `set -${shebang[1]}\n`;
   const body = text.slice(shebang?.[0].length ?? 0).trimEnd();
   return { command: withoutPlaces(options + body), copy: false };

@@ -121,6 +121,10 @@ export async function importFrom(
       hint: `${INSTEAD.get(source) ?? ""}With --take they are renamed to NAME.imported-by-gatepost.`,
     });
   }
+  if (move && row.folders !== null && hooksFolders(row).every(({ use }) => use === "left"))
+    throw new GatepostError("GP_USAGE", `${row.name} was taken out, so nothing would run what is moved. Nothing was moved.`, {
+      hint: `Take it in again: gatepost init ${typed(row.workTree ?? row.path)}`,
+    });
   if (move && natives.includes("post-receive") && inspectShim(place.hooksDir, "post-receive") === "foreign")
     throw new GatepostError(
       "GP_USAGE",

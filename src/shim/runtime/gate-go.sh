@@ -3,21 +3,24 @@
 
 if [ -n "$_gatepost_local" ]; then
   # Somebody agreed to the team file? Then this work tree's own is obeyed, as it is now: compiled anew where it differs.
-  if [ -n "$_gatepost_gitdir" ] && [ -d "$GATEPOST_REPOSITORY/gatepost-team" ]; then
+  # Whatever else than a folder stands there, no consent was taken back.
+  _gatepost_text=$GATEPOST_REPOSITORY/gatepost-team
+  if [ -n "$_gatepost_gitdir" ] && { [ -e "$_gatepost_text" ] || [ -L "$_gatepost_text" ]; }; then
     _gatepost_team=none
     if [ -e gatepost.json ] || [ -L gatepost.json ]; then
       _gatepost_team=$_gatepost_gitdir/gatepost-team/now/
       # A small file is compared by this shell, any other by cmp, which takes a process: by the system's path, since the
-      # caller's may be long, or have none. A pipe would hold either.
-      _gatepost_line= _gatepost_text= _gatepost_same=
-      if [ -f gatepost.json ] && [ -r gatepost.json ] && [ -r "${_gatepost_team}same" ]; then
+      # caller's may be long, or have none. A pipe would hold either, as may what a link leads to: Node refuses both.
+      _gatepost_line= _gatepost_text= _gatepost_same= _gatepost_plain=
+      [ ! -f gatepost.json ] || [ -L gatepost.json ] || _gatepost_plain=yes
+      if [ -n "$_gatepost_plain" ] && [ -r gatepost.json ] && [ -r "${_gatepost_team}same" ]; then
         . "${_gatepost_team}same"
         while IFS= read -r _gatepost_line && [ "${#_gatepost_text}" -lt 2000 ]; do
           _gatepost_text=$_gatepost_text$_gatepost_line$_gatepost_newline
         done <gatepost.json
       fi
       { [ -n "$_gatepost_same" ] && [ "$_gatepost_text$_gatepost_line" = "$_gatepost_same" ]; } ||
-        { [ -f gatepost.json ] && command -p cmp -s gatepost.json "${_gatepost_team}gatepost.json"; } 2>/dev/null ||
+        { [ -n "$_gatepost_plain" ] && command -p cmp -s gatepost.json "${_gatepost_team}gatepost.json"; } 2>/dev/null ||
         { _gatepost_load && _gatepost_follow; }
     fi
   fi

@@ -176,7 +176,7 @@ _gatepost_find_elsewhere() {
 # what changed, or why it cannot be, and the second then what mends it. Nothing passes by a file that is not understood;
 # what cannot refuse any more says so, and goes on without the team's hooks.
 _gatepost_follow() {
-  ! { [ -f gatepost.json ] && cmp -s gatepost.json "${_gatepost_team}gatepost.json"; } 2>/dev/null || return 0 # where the system's path has no cmp
+  ! { [ -n "$_gatepost_plain" ] && cmp -s gatepost.json "${_gatepost_team}gatepost.json"; } 2>/dev/null || return 0 # where the system's path has no cmp
   _gatepost_text=$("$_gatepost_home/bin/gatepost" follow-team "$_gatepost_home" "$GATEPOST_REPOSITORY" \
     "$_gatepost_gitdir" </dev/null)
   _gatepost_1=$?

@@ -85,12 +85,14 @@ function plainSettings(text: string): Map<string, string> | null {
   for (const line of text.split("\n")) {
     if (/^[ \t]*(?:[#;].*)?$/.test(line)) continue;
     if (/[\\\r\0]/.test(line)) return null; // it may go on in the next line
-    const head = /^[ \t]*\[([A-Za-z0-9.-]+)(?: "[^"]*")?\][ \t]*$/.exec(line);
+    const head = /^[ \t]*\[([A-Za-z0-9.-]+)( "[^"]*")?\][ \t]*$/.exec(line);
     if (head !== null) {
       section = (head[1] ?? "").toLowerCase();
       if (/^(?:include|includeif)$/.test(section) || /^(?:core|extensions)\./.test(section)) return null;
+      if (head[2] !== undefined && /^(?:core|extensions)$/.test(section)) return null; // not what is set below [core]
       continue;
     }
+    if (line.includes('"')) return null; // where a quote does not end, git reads nothing of the file
     const pair = /^[ \t]*([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:=[ \t]*(.*?)[ \t]*)?$/.exec(line);
     if (pair === null) return null;
     const name = `${section}.${(pair[1] ?? "").toLowerCase()}`;

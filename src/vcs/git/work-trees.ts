@@ -24,7 +24,8 @@ export function workTreeAt(gitDir: string, at: string): WorkTree | null {
   }
 }
 
-/** All work trees that are there now, the main one first. `known` is the root of one, where it is not beside its .git. */
+/** All work trees that are there now, the main one first. `known` is the root of one, where it is not beside its .git; that
+ *  of the main one, if there is nothing of git's in it, as where core.worktree names it. */
 export function workTreesOf(gitDir: string, known: string | null): WorkTree[] {
   const roots = [path.dirname(gitDir), ...(known === null ? [] : [known]), ...linkedRoots(gitDir)];
   const trees = new Map<string, WorkTree>();
@@ -32,6 +33,8 @@ export function workTreesOf(gitDir: string, known: string | null): WorkTree[] {
     const own = gitDirOf(root);
     if (own !== null && commonOf(own) === gitDir) trees.set(own, { root: fs.realpathSync(root), gitDir: own });
   }
+  if (known !== null && isFolder(known) && !fs.existsSync(path.join(known, ".git")))
+    trees.set(gitDir, { root: fs.realpathSync(known), gitDir });
   return [...trees.values()];
 }
 
@@ -65,6 +68,8 @@ function commonOf(own: string): string | null {
     return null;
   }
 }
+
+const isFolder = (name: string): boolean => fs.statSync(name, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /** The text of a file without its last newline. */
 function lineIn(file: string): string | null {
