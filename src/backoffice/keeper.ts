@@ -12,8 +12,9 @@
  *      meanwhile nothing happened, and the beat renews it; the token tells, not the time.
  *   5. Trust guards nothing by itself: every write shows the token (store/lease.ts), and whoever takes over ends what is
  *      left of our hooks before it starts them again (lost.ts).
- *   6. A lease that could not be given back (no room, a sick disk) is left as it is. This process knows which claims it
- *      still works under, and takes its own other ones for dead; others wait until it has expired.
+ *   6. A lease that could not be given back (no room, a sick disk) is left as it is. This thread knows which claims it
+ *      still works under, and takes its own other ones for dead; others wait until it has expired. A program may have a
+ *      home open in several threads: a claim of another thread is alive as long as that thread is.
  *
  * Another process takes the lease when it has expired, or at once when the holder is proven dead: same boot, same pid
  * namespace, and no process with that pid and start time. Proven by test/fault/lease.test.ts and test/torture/lease.test.ts.
@@ -21,8 +22,9 @@
 import { randomUUID } from "node:crypto";
 import type { GatepostError } from "../core/errors.ts";
 import type { Millis } from "../core/units.ts";
-import { bootId, isGone, processIdentity, sinceBoot } from "../process/identity.ts";
+import { bootId, isGone, processIdentity, sinceBoot, threadName, threadSelf } from "../process/identity.ts";
 import { startTimer } from "../process/pace.ts";
+import { threadId } from "../process/thread.ts";
 import { requireInPlace } from "../store/database.ts";
 import { type LeaseRow, leaseLost, type Moment, releaseLease, renewLease, takeLease } from "../store/lease.ts";
 import { type HomeContext, now } from "./context.ts";
@@ -50,7 +52,7 @@ const claims = new Set<string>();
 
 /** Takes the home's lease and keeps it, or says who holds it. */
 export function keepLease(ctx: HomeContext, length = LEASE_LENGTH): Keeper | { heldBy: LeaseRow } {
-  const holder = randomUUID();
+  const holder = [randomUUID(), threadId, threadName(threadSelf()) ?? "-"].join(" ");
   const self = processIdentity(process.pid) ?? { pid: process.pid, startTime: "" };
   const began = moment();
   const taken = takeLease(ctx.db, { holder, bootId: bootId(), ...self }, began, length, provenDead);
@@ -93,10 +95,18 @@ export function keepLease(ctx: HomeContext, length = LEASE_LENGTH): Keeper | { h
 
 const moment = (): Moment => ({ wall: now(), sinceBoot: sinceBoot() });
 
+/** Whether a claim of this process may still be worked under in another thread of it. */
+function isOtherThreads(holder: string): boolean {
+  const [, thread, ...name] = holder.split(" ");
+  if (thread === undefined || Number(thread) === threadId) return false;
+  const [task = ""] = name;
+  return task === "-" || threadName(task) === name.join(" ");
+}
+
 /** Whether the holder of a lease certainly runs no more. */
 export function provenDead(row: LeaseRow): boolean {
   if (row.bootId !== bootId() || row.pid === null || row.startTime === null) return false;
   if (row.pid === process.pid && row.startTime === processIdentity(process.pid)?.startTime)
-    return row.holder !== null && !claims.has(row.holder);
+    return row.holder !== null && !claims.has(row.holder) && !isOtherThreads(row.holder);
   return isGone({ pid: row.pid, startTime: row.startTime });
 }

@@ -48,7 +48,7 @@ function seenOf(row: RepositoryRow, at: number): string {
   const add = (path: string): void => {
     const stat = statOf(path);
     of[path] = textOf(stat);
-    newest = Math.max(newest, Number((stat?.mtimeNs ?? 0n) / 1_000_000n));
+    newest = Math.max(newest, Number((stat?.ctimeNs ?? 0n) / 1_000_000n));
   };
   for (const { path, use } of hooksFolders(row)) {
     if (use === "left") continue;
@@ -69,7 +69,8 @@ function statOf(path: string): BigIntStats | null {
   }
 }
 
-const textOf = (stat: BigIntStats | null): string => (stat === null ? "-" : `${stat.ino} ${stat.mtimeNs}`);
+/** The time of the last change, which nobody can set: the other one may be put back, as by `touch -r` or a copying tool. */
+const textOf = (stat: BigIntStats | null): string => (stat === null ? "-" : `${stat.ino} ${stat.ctimeNs}`);
 
 /**
  * Looks after the shims of a home: reports what vanished, and has it put back; brings gates and shims in line where an

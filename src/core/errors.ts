@@ -27,7 +27,7 @@ export const ERRORS = {
   GP_IMPORT: [EXIT.usage, "What should be imported is not in the format that export writes."],
   GP_NO_HOOK: [EXIT.missing, "There is no hook with that id or name."],
   GP_NO_RUN: [EXIT.missing, "There is no such run."],
-  GP_NO_COMMIT: [EXIT.missing, "The repository has no such commit or ref, and none was received."],
+  GP_NO_COMMIT: [EXIT.missing, "The repository has no such commit or ref, and no receipt tells of one."],
   GP_NO_HOME: [EXIT.missing, "No home was found: the repository is not registered."],
   GP_NO_FILE: [EXIT.missing, "A file that the call names is not there."],
   GP_NO_REPOSITORY: [EXIT.missing, "The path is no repository, or none of this home."],

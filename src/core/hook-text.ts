@@ -78,7 +78,9 @@ function mistakesOf(value: unknown, place: string, at: At): Mistake[] {
       const near = key.endsWith("ype") && typeof content === "string" ? nearestType(content) : null;
       mistakes.push(at(where, `must be ${field.must}${near === null ? "" : `; did you mean ${near}`}`));
     } else if ([content].flat().some((text) => typeof text === "string" && HALF.test(text)))
-      mistakes.push(at(where, "has half of a character (\\ud800 to \\udfff) in it, which could not be stored as it is"));
+      mistakes.push(
+        at(where, "has half of a character (\\ud800 to \\udfff) in it, which could not be stored as it is"),
+      );
   }
   for (const key of REQUIRED) if (!Object.hasOwn(value, key)) mistakes.push(at(place, `has no "${key}"`));
   const scopes = SCOPES.filter((key) => Object.hasOwn(value, key));

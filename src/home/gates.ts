@@ -14,7 +14,7 @@ import { existsSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GatepostError, isSystemError } from "../core/errors.ts";
 import { bySequence, covers, type Hook } from "../core/hook.ts";
-import { IN_PLACE, isServerType, type Kind, nativeHooks } from "../core/hook-type.ts";
+import { IN_PLACE, isServerType, nativeHooks } from "../core/hook-type.ts";
 import { homePlace } from "../core/layout.ts";
 import { compileGate } from "../gate/compile.ts";
 import { CompiledFiles } from "../gate/compiled-files.ts";

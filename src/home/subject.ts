@@ -3,13 +3,13 @@ import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Kind } from "../core/hook-type.ts";
 import type { Instant, RepositoryId } from "../core/units.ts";
-import { installCommon } from "../shim/gitolite.ts";
+import { installCommon, leaveCommon } from "../shim/gitolite.ts";
 import { closedBecause, installShims, PUSH_RECEIVER } from "../shim/install.ts";
 import { write } from "../store/database.ts";
 import { clearLedger, putRef } from "../store/ref.ts";
 import { type HooksFolder, hooksFolders, noteLook, putHooksFolders, type RepositoryRow } from "../store/repository.ts";
 import { type Identity, identifyGit, openGit } from "../vcs/git.ts";
-import { bringSiblings, commonOf, foldersOf, gitoliteNotes, gitoliteOf } from "./gitolite.ts";
+import { bringSiblings, commonOf, foldersOf, gitoliteNotes, gitoliteOf, isCommonOne } from "./gitolite.ts";
 import type { HowMade } from "./make.ts";
 import { homeSettings, type OpenHome } from "./open.ts";
 
@@ -117,7 +117,9 @@ function placeShims(home: OpenHome, row: RepositoryRow, folders: readonly HooksF
       putHooksFolders(home.db, row.id, [...folders, ...kept]);
       return installCommon(common.path, [], [PUSH_RECEIVER], [own], false);
     }
-    putHooksFolders(home.db, row.id, [...folders, ...old.map((folder) => ({ ...folder, former: true as const }))]);
+    for (const { path, gitolite } of folders) if (gitolite !== undefined) leaveCommon(path);
+    const kept = old.filter((folder) => !isCommonOne(folder)); // LOCAL_CODE was taken away: nothing is linked from there
+    putHooksFolders(home.db, row.id, [...folders, ...kept.map((folder) => ({ ...folder, former: true as const }))]);
     const free = folders.filter(({ path }) => closedBecause(path) === null);
     return [...new Set(free.flatMap(({ path }) => installShims(path, [PUSH_RECEIVER])))];
   });

@@ -37,6 +37,8 @@ export type Uninstalled = {
   beside: string[];
   /** Hooks that were files, which are put back: switched off, since somebody edited them. */
   switchedOff: string[];
+  /** The settings of gitolite that still name our program, which has gone with the last repository; null usually. */
+  trigger: string | null;
   /** The setting `editor` of a Fossil repository names a script that has gone. */
   editorGone: boolean;
 };
@@ -82,10 +84,12 @@ export async function uninstall(home: OpenHome, row: RepositoryRow, purge: boole
     home.db.sqlite.close();
     rmSync(home.dir, { recursive: true, force: true });
   }
+  const asked = hooksFolders(row).find(({ gitolite }) => gitolite?.trigger === true)?.gitolite;
+  const trigger = keptFor === null && asked !== undefined ? asked.rc : null;
   const beside = row.kind === "git" ? hooksFolders(row).flatMap(({ path }) => keptBeside(path)) : [];
   return {
     ...{ removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited: takeEdited(), editorGone },
-    ...{ beside, switchedOff },
+    ...{ beside, switchedOff, trigger },
   };
 }
 

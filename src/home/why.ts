@@ -201,6 +201,9 @@ async function unknownToGit(asking: Asking, word: string): Promise<Answer> {
   return { subject: word, hash: null, ref: null, steps: [...judged, step("receipt", "stopped", says)] };
 }
 
+/** A push that was refused before the one that came: it is told of, and stopped nothing. */
+const overcome = (gate: Step): Step => (gate.state === "stopped" ? { ...gate, state: "ok" } : gate);
+
 /** The steps of what these moves brought. */
 async function arrived(
   asking: Asking,
@@ -221,7 +224,7 @@ async function arrived(
   const source = first === undefined ? null : receiptById(asking.home.db, first.receipt)?.source;
   const gates = [
     ...(commit === null || source === "push" ? [] : await commitGateSteps(asking, commit)),
-    ...(first === undefined || isZero(first.new) ? [] : pushGateSteps(asking, first.new, 3)),
+    ...(first === undefined || isZero(first.new) ? [] : pushGateSteps(asking, first.new, 3).map(overcome)),
   ];
   const shims = source === "reconciled" ? await (await import("./why-unseen.ts")).shimSteps(asking) : [];
   return [...gates, ...shims, ...waySteps(asking, subject, came)];

@@ -53,6 +53,25 @@ export function isGone(identity: ProcessIdentity): boolean {
   }
 }
 
+/** The number by which the system knows the thread that calls; "" where it does not tell. */
+export function threadSelf(): string {
+  try {
+    return readlinkSync("/proc/thread-self").split("/").at(-1) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** A thread of this process: its number and when it was started, which no later one has too; null where there is none. */
+export function threadName(task: string): string | null {
+  try {
+    const stat = readFileSync(`/proc/self/task/${task}/stat`, "latin1");
+    return `${task} ${stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]}`;
+  } catch {
+    return null;
+  }
+}
+
 let boot: string | null = null;
 
 /** The id of this boot and of the namespaces in which this process counts pids and time. Only where all of it agrees do

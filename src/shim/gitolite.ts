@@ -120,6 +120,21 @@ export function unlinkFrom(hooks: string, common: string, names: readonly string
   return gone.filter((name) => name !== "gatepost");
 }
 
+/** Takes the links to our shims out of a repository whose gitolite has no common folder any more, so that shims of its own can
+ *  stand there. Links that lead nowhere go as well. */
+export function leaveCommon(hooks: string): void {
+  const own = join(hooks, "gatepost");
+  if (!lstatSync(own, { throwIfNoEntry: false })?.isSymbolicLink()) return;
+  const common = dirname(readlinkSync(own));
+  const ours = commonNames(common);
+  const gone = (name: string): boolean => isLinkTo(hooks, common, name) && !existsSync(join(hooks, name));
+  unlinkFrom(
+    hooks,
+    common,
+    namesIn(hooks).filter((name) => ours.includes(name) || gone(name)),
+  );
+}
+
 /** Takes everything of ours out of the common folder, and the program of the trigger. Returns the names of the hooks. */
 export function removeCommon(common: string): string[] {
   rmSync(join(common, GATE), { force: true });

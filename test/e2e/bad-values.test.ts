@@ -6,7 +6,7 @@ import { picture, wrongCalls } from "../helpers/wrong-calls.ts";
 const world = makeWorld();
 const app = world.at("app.git");
 const known = "after-receive before-commit commit-msg after-commit before-push before-receive before-ref proc-receive";
-const oneOf = `One of: ${known} disabled git:NAME. What each is for: gatepost hook types\n`;
+const oneOf = `One of: ${known} disabled git:NAME on:NAME. What each is for: gatepost hook types\n`;
 
 let before: Record<string, string>;
 beforeAll(() => {
@@ -48,7 +48,7 @@ wrongCalls(world, "wrong values", app, [
   [
     "hook edit one --type start-commit",
     2,
-    `gatepost: A Git repository cannot fire start-commit hooks.\nIt can fire: ${known} disabled git:NAME.\n`,
+    `gatepost: A Git repository cannot fire start-commit hooks.\nIt can fire: ${known} disabled git:NAME on:NAME.\n`,
   ],
   ["hook edit one --sequence abc", 2, sequence("abc")],
   ["hook edit one --sequence 2.7", 2, sequence("2.7")],

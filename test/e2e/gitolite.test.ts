@@ -137,7 +137,12 @@ describe.skipIf(shell === null)("a gitolite", () => {
 
   it("is as it was after uninstall, with the common hook that stood there", () => {
     const names = ["app", "gitolite-admin", "later", "wild/bob/one"];
-    for (const name of names) expect(gatepost("uninstall", "-R", repository(name))).toMatchObject({ code: 0 });
+    const ends = names.map((name) => gatepost("uninstall", "-R", repository(name)));
+    expect(ends.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
+    const told = ends.map(({ stderr }) =>
+      /^gitolite warns .* Take out of \S+\.gitolite\.rc: gatepost-update$/m.test(stderr),
+    );
+    expect(told, "with the last one the program is gone, and its line is not").toEqual([false, false, false, true]);
     for (const name of names.slice(1))
       expect(
         fs

@@ -109,6 +109,14 @@ describe("a colleague's clone", () => {
     expect(gatepost(["hook", "list"])).toMatchObject({ code: 0, stderr: expect.stringContaining("is not JSON") });
   });
 
+  it("whose question went elsewhere than to its terminal has not agreed", () => {
+    const program = [process.execPath, join(import.meta.dirname, "../../bin/gatepost"), "init"];
+    const line = `${program.map((word) => `'${word}'`).join(" ")} 2>log`;
+    world.run(["script", "-qec", line, "/dev/null"], { cwd: clone, input: "" });
+    expect(fs.readFileSync(join(clone, "log"), "utf8")).toContain("gatepost.json was left out");
+    expect(fs.existsSync(join(clone, ".git", "gatepost-team"))).toBe(false);
+  });
+
   it("that says no on its terminal has everything but the team's hooks, and can say yes later", () => {
     const program = [process.execPath, join(import.meta.dirname, "../../bin/gatepost"), "init"];
     const asked = (answer: string): Outcome =>

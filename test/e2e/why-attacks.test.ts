@@ -241,3 +241,18 @@ test("the promises are judged over events, too", async () => {
   expect(broken("UPDATE sqlite_sequence SET seq = 0 WHERE name = 'event'")).toEqual(["I14 event 1"]);
   expect(broken(`UPDATE repository SET paused = '{}'`)).toEqual([`I4 repository ${r.row.id}`]);
 });
+
+test("a shim that was deleted is missed though the time of its folder was put back", async () => {
+  const r = await serve(world);
+  r.hook("exit 1", { type: "before-receive", name: "gate" });
+  await until("a pass has nothing left to look behind", async () => {
+    await r.pass();
+    return JSON.parse(r.repository().hooksSeen ?? "{}").young === undefined && r.repository().hooksSeen !== null;
+  });
+  const hooks = join(r.path, "hooks");
+  world.run(["touch", "-r", hooks, world.at("time")]);
+  fs.rmSync(join(hooks, "pre-receive"));
+  world.run(["touch", "-r", world.at("time"), hooks]);
+  await r.pass();
+  expect(r.complaints).toEqual([expect.stringContaining("the shim pre-receive is gone")]);
+});

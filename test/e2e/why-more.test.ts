@@ -1,6 +1,7 @@
 /** `gatepost why` where there is no receipt to follow, or more than one; and how it finds the receipt of any commit. */
 import * as fs from "node:fs";
 import { expect, test } from "vitest";
+import { until } from "../helpers/cli.ts";
 import { serve, watch } from "../helpers/served.ts";
 import { answer, ask, short, whyWorld } from "../helpers/why.ts";
 
@@ -30,7 +31,7 @@ test("what no receipt knows is told apart: old, unreached, unknown, a file, a de
     `${short(loose)} is in r1.git, but no ref reaches it, and none was seen that did.`,
   ]);
   expect(ask(r, "nosuch")).toMatchObject({ code: 3, stdout: "" });
-  expect(ask(r, "nosuch").stderr).toContain('r1.git has no commit or ref "nosuch", and none was received.');
+  expect(ask(r, "nosuch").stderr).toContain('r1.git has no commit or ref "nosuch", and no receipt tells of it.');
   expect(ask(r, `${tip}^{tree}`)).toMatchObject({ code: 2 });
   expect(ask(r, "bad\nword").stderr).toContain("bad\\nword");
 
@@ -80,6 +81,14 @@ test("a push that a gate refused is told of though nothing of it is in the repos
   expect(runs.map(({ hook }: { hook: { name: string } }) => hook.name).sort()).toEqual(["ci", "wall"]);
   const refused = JSON.parse(world.gatepost(["runs", "-R", r.path, "--commit", bad, "--json"]).stdout);
   expect(refused.runs).toMatchObject([{ hook: { name: "wall" }, gate: { verdict: "refused" } }]);
+
+  expect(world.run(["git", "push", "-q", "origin", "HEAD:main"], { cwd: r.clone }).code).toBe(0);
+  await r.pass();
+  const later = answer(r, 0, bad); // it came after all, and its hooks are done
+  expect(later.slice(0, 2)).toEqual([
+    "pre-receive refused at AT: hook 2 (wall) exit 1.",
+    "pre-receive passed at AT: hook 2 (wall) ok.",
+  ]);
 });
 
 test("a commit is found with its first receipt and then at each ref that it came to: by date, against dates, in tags", async () => {
@@ -154,10 +163,13 @@ test("of commits of one author and second, each gets the record of its own gate,
   const date = `@${Math.floor(Date.now() / 1000)} +0000`;
   const env = { GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date };
   const made = [{ more: {} }, { more: { GATEPOST_SKIP: "lint" } }, { more: {}, args: ["--no-verify"] }, { more: {} }];
-  const hashes = made.map(({ more, args = [] }, number) => {
+  const hashes: string[] = [];
+  for (const [number, { more, args = [] }] of made.entries()) {
     world.git(["commit", "-q", "--allow-empty", "-m", `${number}`, ...args], { cwd: tree, env: { ...env, ...more } });
-    return world.git(["rev-parse", "HEAD"], { cwd: tree });
-  });
+    hashes.push(world.git(["rev-parse", "HEAD"], { cwd: tree }));
+    const ended = Date.now();
+    await until("it is later than clocks may differ", async () => Date.now() > ended + 200);
+  }
   await w.pass({ stay: true });
   const said = hashes.map((hash) => answer(w, 1, hash).filter((line) => line.startsWith("commit-msg")));
   expect(said).toEqual([

@@ -75,9 +75,11 @@ export async function settleTeam(
   }
 }
 
-/** Asks on the terminal. Without one, as when a package manager calls, whoever called has decided. */
+/** Asks on the terminal. Without one, as when a package manager calls, whoever called has decided; somebody at a terminal
+ *  whose question goes elsewhere (`init 2>log`) has not. */
 async function agreed(): Promise<boolean> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) return true;
+  if (!process.stdin.isTTY) return true;
+  if (!process.stderr.isTTY) return process.env["npm_lifecycle_event"] !== undefined;
   const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {

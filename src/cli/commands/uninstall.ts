@@ -39,8 +39,9 @@ export function registerUninstall(program: Command): void {
               hint: `Give them to fossil first: ${back}. Or delete them: gatepost hook delete all`,
             },
           );
+        const done = await uninstall(home, repository, given.purge === true);
         const { removed, keptFor, hooksDeleted, homeRemoved, stillServed, edited, editorGone, beside, switchedOff } =
-          await uninstall(home, repository, given.purge === true);
+          done;
         print(
           `${plain(repository.name)}: ${removed.length === 0 ? (repository.kind === "git" ? "no shims were there" : "taken out") : `taken out: ${removed.join(" ")}`}`,
         );
@@ -55,6 +56,12 @@ export function registerUninstall(program: Command): void {
         if (editorGone)
           say(
             `Mind: its setting editor names a script of this home; change it, or no message can be typed: fossil settings editor YOUR-EDITOR`,
+          );
+        if (done.trigger !== null)
+          say(
+            plain(
+              `gitolite warns at each push of a program that is gone. Take out of ${done.trigger}: gatepost-update`,
+            ),
           );
         if (keptFor !== null)
           print(`The shims in ${plain(keptFor)} stay: other registered repositories use that folder.`);

@@ -10,10 +10,11 @@ import { existsSync, lstatSync, readFileSync, renameSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { GatepostError } from "../../core/errors.ts";
 import { covers, type Hook, type HookSpec } from "../../core/hook.ts";
+import { typed } from "../../core/shell-word.ts";
 import { makeRealFolder, replaceFile } from "../../process/replace-file.ts";
 import { inspectShim } from "../../shim/install.ts";
 import { listHooks } from "../../store/hook.ts";
-import type { RepositoryRow } from "../../store/repository.ts";
+import { hooksFolders, type RepositoryRow } from "../../store/repository.ts";
 import { hooksFoldersOf, identifyGit } from "../../vcs/git.ts";
 import { checkHook, importHooks } from "../hooks.ts";
 import { noteMoved } from "../moved.ts";
@@ -122,9 +123,13 @@ export async function importFrom(
     });
   }
   if (move && row.folders !== null && hooksFolders(row).every(({ use }) => use === "left"))
-    throw new GatepostError("GP_USAGE", `${row.name} was taken out, so nothing would run what is moved. Nothing was moved.`, {
-      hint: `Take it in again: gatepost init ${typed(row.workTree ?? row.path)}`,
-    });
+    throw new GatepostError(
+      "GP_USAGE",
+      `${row.name} was taken out, so nothing would run what is moved. Nothing was moved.`,
+      {
+        hint: `Take it in again: gatepost init ${typed(row.workTree ?? row.path)}`,
+      },
+    );
   if (move && natives.includes("post-receive") && inspectShim(place.hooksDir, "post-receive") === "foreign")
     throw new GatepostError(
       "GP_USAGE",
