@@ -3,7 +3,7 @@ import type { MessagePort } from "node:worker_threads";
 import type { BatchReceipt, BatchUpdate, HookBatch, HookFunction } from "../backoffice/function-hook.ts";
 import { GatepostError } from "../core/errors.ts";
 import { textOf } from "./thread-errors.ts";
-import type { FromThread, ReceiptItem, ToThread } from "./thread-protocol.ts";
+import type { FromThread, ReceiptItem, ReceiptUpdate, ToThread } from "./thread-protocol.ts";
 import { receiveParts } from "./thread-stream.ts";
 
 type Invoked = Extract<FromThread, { invoke: number }>;
@@ -43,7 +43,7 @@ export class LocalFunctions {
     this.#under.set(number, under);
     let thrown: string | null = null;
     try {
-      const arrived = await putTogether(receiveParts(message.receipts));
+      const arrived = await putTogether(receiveParts<string>(message.receipts));
       const artifacts = (): AsyncIterable<string> => {
         const { port1, port2 } = new MessageChannel();
         if (this.#under.get(number) !== under) port1.close();
@@ -80,16 +80,22 @@ export class LocalFunctions {
   }
 }
 
-async function putTogether(parts: AsyncIterable<readonly ReceiptItem[]>) {
-  const receipts: (BatchReceipt & { updates: BatchReceipt["updates"][number][] })[] = [];
+type Receipt = BatchReceipt & { updates: ReceiptUpdate[] };
+
+/** The parsed receipt itself, its time made a Date in place: a copy would be as much garbage as there are receipts. */
+const dated = (receipt: Extract<ReceiptItem, { receipt: unknown }>["receipt"]): Receipt =>
+  Object.assign(receipt, { at: new Date(receipt.at) });
+
+/** The receipts that `receiptParts` made parts of, and what they moved. */
+export async function putTogether(parts: AsyncIterable<string>) {
+  const receipts: Receipt[] = [];
   const updates: BatchUpdate[] = [];
   for await (const part of parts)
-    for (const item of part) {
-      if ("receipt" in item) receipts.push({ ...item.receipt, updates: [] });
-      else {
-        receipts.at(-1)?.updates.push(item.update);
-        if (item.update.how !== "claimed") updates.push(item.update);
-      }
+    for (const item of JSON.parse(part) as ReceiptItem[]) {
+      const come = "receipt" in item ? item.receipt.updates : item.updates;
+      if ("receipt" in item) receipts.push(dated(item.receipt));
+      else receipts.at(-1)?.updates.push(...come);
+      for (const update of come) if (update.how !== "claimed") updates.push(update);
     }
   return { receipts, updates };
 }

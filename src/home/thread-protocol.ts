@@ -1,6 +1,6 @@
 /** What the caller's thread and a home's thread say to each other. Answers carry the number of what they answer. */
 import type { MessagePort } from "node:worker_threads";
-import type { BatchReceipt, BatchUpdate, HookBatch } from "../backoffice/function-hook.ts";
+import type { BatchReceipt, HookBatch } from "../backoffice/function-hook.ts";
 import type { PackedError } from "./thread-errors.ts";
 
 export type Level = "info" | "debug" | "trace" | "error";
@@ -8,10 +8,16 @@ export type Level = "info" | "debug" | "trace" | "error";
 /** What of a batch is short. Its receipts and its list come in parts. */
 export type BatchHead = Omit<HookBatch, "receipts" | "updates" | "artifacts">;
 
-/** An item of the list of receipts: a receipt without its updates, or one update of the receipt before it. */
-export type ReceiptItem = { receipt: Omit<BatchReceipt, "updates"> } | { update: BatchReceipt["updates"][number] };
+/**
+ * An item of the list of receipts: a receipt with the first of its updates, or more updates of the receipt before it. A
+ * part of that list is the JSON text of several: what is parsed weighs half of what a structured clone leaves, and what
+ * stays alive is what the reader's garbage collector stops its event loop for.
+ */
+export type ReceiptItem =
+  | { receipt: Omit<BatchReceipt, "at" | "updates"> & { at: number; updates: ReceiptUpdate[] } }
+  | { updates: ReceiptUpdate[] };
 
-export type Update = BatchUpdate;
+export type ReceiptUpdate = BatchReceipt["updates"][number];
 
 export type ToThread =
   /** Do this. `logs`: the caller wants to hear of what goes on. */

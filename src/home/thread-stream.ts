@@ -4,13 +4,15 @@
  * A list that crosses as one message stops the reader's event loop while it is unpacked (10,000 receipts: some 50 ms), and
  * one that is sent as fast as it is made fills the reader's memory. So each list goes through a port of its own, in parts,
  * and no part is sent before the reader asked for it: it asks for two at first, and for one more each time it takes one
- * up. What is on its way is at most two parts, however long the list is.
+ * up. What is on its way is at most two parts, however long the list is. The reader's event loop turns after each part: Node
+ * hands over every message that has come by then in one turn, and a sender that keeps up would make it endless.
  *
  * Breaking off: the reader closes the port, and the sender lets go of what it reads from. Where the sender's thread
  * dies, the port closes, and the reader gets an error rather than a list that seems to end.
  *
  * Proved by test/home/thread-stream.test.ts and test/e2e/library-loop.test.ts.
  */
+import { setImmediate as turn } from "node:timers/promises";
 import type { MessagePort } from "node:worker_threads";
 import { GatepostError } from "../core/errors.ts";
 import { type PackedError, pack, unpack } from "./thread-errors.ts";
@@ -76,6 +78,7 @@ async function* partsOf<T>(port: MessagePort, state: { isClosed: boolean; wake: 
       } else if ("part" in message) {
         port.postMessage(1);
         yield message.part as T;
+        await turn(); // else parts that came meanwhile are unpacked in the same turn, for as long as the sender keeps up
       } else if (message.end === null) return;
       else throw unpack(message.end);
     }
@@ -90,7 +93,7 @@ const brokenOff = (): GatepostError =>
   });
 
 /** What an array, or an iterable, holds, so many at a time. */
-export function* inParts<T>(values: Iterable<T>, size = 256): Generator<T[]> {
+export function* inParts<T>(values: Iterable<T>, size = 64): Generator<T[]> {
   let part: T[] = [];
   for (const value of values) {
     part.push(value);

@@ -74,7 +74,7 @@ async function answer({ call, name, args, logs }: Call, signal: AbortSignal): Pr
 }
 
 /** An array that is longer than this crosses in parts. */
-const SHORT = 256;
+const SHORT = 64;
 
 async function perform(name: string, args: readonly unknown[], signal: AbortSignal, log: Under["log"]) {
   switch (name) {

@@ -89,7 +89,7 @@ export const chainedPath = (hooksFolder: string, name: string): string =>
 /** Puts the shim under each name; idempotent. A folder of that name stays, for nothing can be put over it: Git fails at
  *  it, and doctor names it. Returns the names whose earlier hook is now run by the shim. */
 export function installShims(hooksFolder: string, names: readonly string[]): string[] {
-  mkdirSync(hooksFolder, { recursive: true });
+  if (!existsSync(hooksFolder)) mkdirSync(hooksFolder, { recursive: true });
   for (const name of names) {
     const state = inspectShim(hooksFolder, name);
     if (state === "ours" || lstatSync(join(hooksFolder, name), { throwIfNoEntry: false })?.isDirectory()) continue;
@@ -181,7 +181,7 @@ export function markQuiet(hooksFolder: string, quiet: boolean): void {
   const mark = join(hooksFolder, "gatepost", "quiet");
   if (!quiet) rmSync(mark, { force: true });
   else if (!existsSync(mark)) {
-    mkdirSync(hooksFolder, { recursive: true });
+    if (!existsSync(hooksFolder)) mkdirSync(hooksFolder, { recursive: true });
     makeRealFolder(dirname(mark));
     putMark(mark);
   }

@@ -81,7 +81,7 @@ export function whoseText(raw: string): "ours" | "edited" | "foreign" {
 export function putShim(hooksFolder: string, name: string, kind: ShimKind): void {
   const file = join(hooksFolder, name);
   const temporary = `${file}.gatepost-${ownMark()}`;
-  mkdirSync(hooksFolder, { recursive: true }); // may be a link, as its owner likes; our own folders in it may not
+  if (!existsSync(hooksFolder)) mkdirSync(hooksFolder, { recursive: true }); // may be a link, as its owner likes; our own folders in it may not
   let folder = hooksFolder;
   for (const level of name.split("/").slice(0, -1)) {
     folder = join(folder, level);
