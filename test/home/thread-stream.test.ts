@@ -2,6 +2,9 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { GatepostError } from "../../src/core/errors.ts";
+import type { ReceiptId } from "../../src/core/units.ts";
+import { putTogether } from "../../src/home/thread-batches.ts";
+import { receiptParts } from "../../src/home/thread-functions.ts";
 import { inParts, receiveParts, sendParts } from "../../src/home/thread-stream.ts";
 
 it("is made no faster than it is read: two parts are on their way, however long the reader takes", async () => {
@@ -21,6 +24,25 @@ it("is made no faster than it is read: two parts are on their way, however long 
   await reader.return(undefined);
   await sent;
   expect(made).toBeLessThan(10);
+});
+
+it("comes one part in a turn of the reader's event loop, also where several are there at once", async () => {
+  const { port1, port2 } = new MessageChannel();
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns += 1;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  void sendParts(
+    port1,
+    Array.from({ length: 20 }, (_, part) => part),
+  );
+  const seen: number[] = [];
+  for await (const _ of receiveParts<number>(port2)) seen.push(turns);
+  isOver = true;
+  expect(new Set(seen).size).toBe(20);
 });
 
 it("lets go of its source when the reader breaks off", async () => {
@@ -63,6 +85,26 @@ it("does not seem to end where its sender is gone", async () => {
   const next = reader.next();
   port1.close();
   await expect(next).rejects.toMatchObject({ code: "GP_CLOSED" });
+});
+
+it("gives each receipt its own updates back, and its time as a Date, in parts that are short however many it has", async () => {
+  const receipts = [0, 1, 63, 64, 65, 1000].map((count, n) => ({
+    rcvid: n as ReceiptId,
+    at: new Date(1_700_000_000_123 + n),
+    source: "push" as const,
+    ...{ user: "bob \ud800", claimedUser: null, address: null, options: ["a\u0000b"] },
+    updates: Array.from({ length: count }, (_, of) => ({
+      ...{ ref: `refs/heads/r${n}-${of}`, old: "0".repeat(40), new: "1".repeat(40) },
+      how: of % 2 === 0 ? ("entry" as const) : ("claimed" as const),
+    })),
+  }));
+  const parts = [...receiptParts(receipts)];
+  expect(Math.max(...parts.map(({ length }) => length))).toBeLessThan(40_000);
+  const { port1, port2 } = new MessageChannel();
+  void sendParts(port1, parts);
+  const got = await putTogether(receiveParts<string>(port2));
+  expect(got.receipts).toEqual(receipts);
+  expect(got.updates).toEqual(receipts.flatMap(({ updates }) => updates.filter(({ how }) => how === "entry")));
 });
 
 it("loses nothing to being cut into parts", () => {
