@@ -165,7 +165,8 @@ export function makeFossilWorld(name = "gatepost-fossil-"): FossilWorld {
   };
 }
 
-async function freePort(): Promise<number> {
+/** A port on loopback that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;

@@ -17,6 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { listArtifacts } from "../../src/vcs/fossil/listing.ts";
 import { readFossil } from "../../src/vcs/fossil/open.ts";
 import type { Rows, Span } from "../../src/vcs/repository.ts";
+import { freePort } from "../helpers/fossil.ts";
 import { FossilHistory } from "../helpers/fossil-history.ts";
 import { FossilPlace, listedByFossil } from "../helpers/fossil-place.ts";
 import { type Random, randomFrom } from "../helpers/random.ts";
@@ -136,9 +137,12 @@ async function pushOverHttp(repository: string): Promise<void> {
   for (const made of [clone, work]) fs.rmSync(made, { recursive: true });
 }
 
-/** A fossil server on loopback while `use` runs with its address. */
+/** A fossil server on loopback while `use` runs with its address. On a port of its own: of two servers that look for one at
+ *  the same time, fossil 2.21 lets both say that they have it. */
 async function serve(file: string, use: (url: string) => Promise<void>): Promise<void> {
-  const child = spawn("fossil", ["server", "--nojail", "--localhost", file], { env: place.env });
+  const child = spawn("fossil", ["server", "--nojail", "--localhost", "--port", `${await freePort()}`, file], {
+    env: place.env,
+  });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   try {
     const port = await new Promise<string>((resolve, reject) => {
